@@ -1,0 +1,48 @@
+/* Pictures: super-resolution images of tables, and input | reconstruction | brightest blocks. */
+#ifndef ATM_RENDER_H
+#define ATM_RENDER_H
+
+#include "ini.h"
+#include "table.h"
+
+struct atm_render_options {
+    int64_t zoom;         /* super-resolution pixels per camera pixel */
+    int blur;             /* precision (each localization's own uncertainty) | fixed | none (histogram) */
+    double sigma_nm;      /* fixed blur */
+    double saturation;    /* quantile of the non-empty pixels shown as full intensity, 0..1 */
+    int64_t max_size;     /* zoom is lowered until the longer side fits */
+};
+extern const struct atm_section atm_render_section;
+
+/* Super-resolution image (height * zoom, width * zoom), a pixel-integrated Gaussian of weight 1 per
+ * localization, with a colour map and a scale bar (when the pixel size is known). */
+enum atm_status atm_render_png(const char *path, const struct atm_table *table,
+                               const struct atm_render_options *options, struct atm_err *err);
+
+/* One row of panels of equal size (height, width), each float image scaled by its own range
+ * (lo, hi; lo = hi: automatic), magnified by an integer factor, with captions and crosses for marks
+ * (localizations or truth; x, y in px). */
+struct atm_panel {
+    const float *image; /* borrowed (height, width) */
+    double lo, hi;
+    const char *caption;
+    const struct atm_loc *marks; /* drawn as red crosses */
+    ptrdiff_t mark_count;
+    const struct atm_loc *rings; /* drawn as green rings */
+    ptrdiff_t ring_count;
+};
+enum atm_status atm_render_panels(const char *path, const struct atm_panel *panels, int count,
+                                  int columns, ptrdiff_t height, ptrdiff_t width,
+                                  struct atm_err *err);
+
+/* Curves over x: training curves and the like. Log axis where asked. NAN points are gaps. */
+struct atm_curve {
+    const char *label;
+    const double *x, *y;
+    ptrdiff_t count;
+};
+enum atm_status atm_render_curves(const char *path, const char *title, const char *x_label,
+                                  const char *y_label, const struct atm_curve *curves, int count,
+                                  int log_y, struct atm_err *err);
+
+#endif

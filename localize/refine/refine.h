@@ -1,0 +1,55 @@
+/* From seeds to localizations: joint weighted fit of overlapping emitters, emitters added from the
+ * residual and pruned by likelihood ratio, uncertainties from the joint Fisher matrix. */
+#ifndef ATM_REFINE_H
+#define ATM_REFINE_H
+
+#include "ini.h"
+#include "table.h"
+
+struct atm_refine_options {
+    int likelihood;            /* poisson | least_squares (weighted by the variance of the model) */
+    double sigma_px;           /* PSF sigma; auto: from the model's atom, then from the data */
+    double merge_radius;       /* seeds nearer than this times sigma become one before fitting */
+    double false_per_frame;    /* expected false positives per frame and 1000 px: sets the LR threshold */
+    int64_t rounds;            /* of fit, add from residual, prune */
+    int64_t max_iterations;
+};
+extern const struct atm_section atm_refine_section;
+
+/* Noise of one pixel with expected value mu (in the units of the image): variance = gain * (mu - zero) + floor.
+ * A photon image of a Poisson camera: gain 1, zero 0, floor read_noise^2. Movies of unknown cameras
+ * come in ADU with gain, zero, floor estimated from the stack. */
+struct atm_noise {
+    double gain, zero, floor;
+};
+
+struct atm_refine; /* workspace for frames of one size; not shared between threads */
+
+enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrdiff_t height,
+                                  ptrdiff_t width, struct atm_refine **refine, struct atm_err *err);
+void atm_refine_destroy(struct atm_refine **refine);
+
+/* image (H, W) in photons; background (H, W) start values of the background (the fit adds a smooth
+ * correction); seeds: x, y, photons used, blocks carried over. Appends to out the localizations, frame
+ * field = frame. Deterministic. sigma_px and noise are passed per call so that they can be estimated. */
+struct atm_refine_input {
+    const float *image, *background;
+    double sigma_px;
+    struct atm_noise noise;
+    const struct atm_loc *seeds;
+    ptrdiff_t seed_count;
+    int64_t frame;
+};
+enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_refine_input *input,
+                                 struct atm_table *out, struct atm_err *err);
+
+/* Expected image of the fitted emitters and background of the last frame, (H, W); borrowed. */
+const float *atm_refine_model(const struct atm_refine *refine);
+
+/* PSF sigma from the data: maximises the likelihood over sigma on the given frames (seeds as
+ * above), starting at inputs[0].sigma_px; only well-isolated emitters are used where there are enough. */
+enum atm_status atm_refine_estimate_sigma(struct atm_refine *refine,
+                                          const struct atm_refine_input *inputs, ptrdiff_t count,
+                                          double *sigma_px, struct atm_err *err);
+
+#endif

@@ -1,0 +1,76 @@
+/* Movies of any format behind one reader: frames of raw camera values (ADU) as float.
+ * Formats are rows of one table (movie.c): TIFF, HDF5 stack; more may follow. */
+#ifndef ATM_MOVIE_H
+#define ATM_MOVIE_H
+
+#include "err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* photons = (ADU - offset) * gain / (em_gain * qe). Unknown values are NAN. */
+struct atm_camera {
+    double pixel_size_nm;
+    double offset;     /* ADU */
+    double gain;       /* e- per ADU */
+    double em_gain;    /* 1: none */
+    double qe;         /* quantum efficiency, 0..1 */
+    double read_noise; /* e-, before EM gain */
+};
+
+struct atm_movie_options {
+    bool allow_truncated; /* give the whole frames of a file that was cut off */
+};
+
+struct atm_movie_info {
+    ptrdiff_t frames, height, width;
+    char format[32];          /* "TIFF", "BigTIFF", "HDF5 stack" */
+    char sample[16];          /* "uint16", "float32", ... */
+    struct atm_camera camera; /* what the file itself says */
+    ptrdiff_t missing_frames; /* > 0: truncated, and opened by allow_truncated */
+    uint64_t hash;            /* XXH3 of the file's bytes; 0 until atm_movie_hash */
+    bool has_truth;           /* HDF5 stack with /truth: read it by atm_table_read */
+};
+
+struct atm_movie;
+
+/* options NULL: defaults. One message with the file and page for: missing, empty, truncated, not an
+ * image, a page of another size, unsupported samples. Pages are indexed here, so read rarely fails. */
+enum atm_status atm_movie_open(const char *path, const struct atm_movie_options *options,
+                               struct atm_movie **movie, struct atm_err *err);
+const struct atm_movie_info *atm_movie_info(const struct atm_movie *movie);
+const char *atm_movie_path(const struct atm_movie *movie);
+/* Frames [first, first + count) as (count, H, W) row-major. Fails, naming the frame and pixel, on NaN
+ * or infinite pixels. Bounded memory. Not thread-safe. */
+enum atm_status atm_movie_read(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count, float *adu,
+                               struct atm_err *err);
+/* XXH3 64 of the whole file, stored in info. */
+enum atm_status atm_movie_hash(struct atm_movie *movie, uint64_t *hash, struct atm_err *err);
+void atm_movie_close(struct atm_movie **movie);
+
+/* Writers. By name: .tif/.tiff (BigTIFF from 4 GB on, ImageJ-readable description, pixel size as
+ * resolution), .h5/.hdf5 (stack). Streaming; appears under its name at close only. */
+enum atm_movie_sample { ATM_MOVIE_U16, ATM_MOVIE_F32 };
+struct atm_movie_writer;
+/* frames may be -1 if unknown. provenance: text kept in the file (resolved INI etc.), may be NULL. */
+struct atm_movie_layout {
+    ptrdiff_t frames, height, width;
+    enum atm_movie_sample sample;
+    struct atm_camera camera;
+    const char *provenance;
+};
+enum atm_status atm_movie_create(const char *path, const struct atm_movie_layout *layout,
+                                 struct atm_movie_writer **writer, struct atm_err *err);
+/* (count, H, W); U16 rounds to nearest and clips to 0..65535. */
+enum atm_status atm_movie_append(struct atm_movie_writer *writer, ptrdiff_t count, const float *adu,
+                                 struct atm_err *err);
+struct atm_table;
+/* HDF5 stacks only (an error for TIFF): put /truth beside the frames before finishing. */
+enum atm_status atm_movie_add_truth(struct atm_movie_writer *writer, const struct atm_table *truth,
+                                    struct atm_err *err);
+/* Complete and rename. Releases the writer also on failure. */
+enum atm_status atm_movie_finish(struct atm_movie_writer **writer, struct atm_err *err);
+/* Drop: nothing is left. NULL is fine. */
+void atm_movie_discard(struct atm_movie_writer **writer);
+
+#endif

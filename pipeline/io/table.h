@@ -1,0 +1,76 @@
+/* Tables of localizations or ground truth. Inside: x = column, y = row, pixels, pixel centres at
+ * integers, frames from 0, photons. Every format converts at its own border. */
+#ifndef ATM_TABLE_H
+#define ATM_TABLE_H
+
+#include "err.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct atm_loc {
+    int64_t frame;
+    double x, y;              /* px */
+    double photons;
+    double background;        /* photons per pixel */
+    double sx, sy;            /* PSF sigma, px */
+    double x_unc, y_unc;      /* px, standard deviations */
+    double photons_unc, background_unc;
+    double sx_unc, sy_unc;
+    double llr;               /* log-likelihood ratio of emitter against none, or log-likelihood */
+    double chi2;              /* goodness of fit: chi-square per degree of freedom */
+    int64_t iterations;
+    int64_t id;               /* emitter of a truth table; -1 unknown */
+    int64_t flags;            /* enum atm_loc_flag */
+    int64_t blocks;           /* autoencoder blocks merged into this one */
+};
+
+enum atm_loc_flag {
+    ATM_LOC_NOT_CONVERGED = 1,
+    ATM_LOC_AT_BORDER = 2,
+    ATM_LOC_OVERLAPPING = 4,
+    ATM_LOC_FROM_RESIDUAL = 8,
+};
+
+/* Columns that a table carries; the others are NAN (or -1, 0) in its rows. */
+enum atm_table_column {
+    ATM_COLUMN_PHOTONS = 1 << 0,
+    ATM_COLUMN_BACKGROUND = 1 << 1,
+    ATM_COLUMN_SIGMA = 1 << 2,
+    ATM_COLUMN_UNCERTAINTY = 1 << 3,
+    ATM_COLUMN_ID = 1 << 4,
+    ATM_COLUMN_QUALITY = 1 << 5, /* llr, chi2, iterations, flags, blocks */
+};
+
+struct atm_table {
+    struct atm_loc *rows; /* owned */
+    ptrdiff_t count, capacity;
+    unsigned columns;                 /* set of enum atm_table_column */
+    ptrdiff_t frames, height, width;  /* of the movie; 0 unknown */
+    double pixel_size_nm;             /* NAN unknown */
+    char *provenance;                 /* owned text or NULL */
+};
+
+/* A row with NAN, -1 and 0 in the right places. */
+struct atm_loc atm_loc_empty(void);
+
+void atm_table_init(struct atm_table *table);
+enum atm_status atm_table_append(struct atm_table *table, const struct atm_loc *row,
+                                 struct atm_err *err);
+/* Stable order by frame, then y, then x. */
+void atm_table_sort(struct atm_table *table);
+void atm_table_free(struct atm_table *table);
+
+/* Read by content: Picasso HDF5 (/locs, with or without its YAML), HDF5 stack (/truth), ThunderSTORM CSV,
+ * challenge CSV, and plain CSV with x_px/y_px (frames from 0) or x_nm... columns as FORMATS says.
+ * default_pixel_size_nm is used where the file is in nm and does not say (NAN: an error then). */
+enum atm_status atm_table_read(const char *path, double default_pixel_size_nm,
+                               struct atm_table *table, struct atm_err *err);
+/* Write by name: .hdf5/.h5 Picasso (+ .yaml), .csv ThunderSTORM (+ -protocol.txt), .px.csv plain CSV in pixels
+ * (frame,x_px,y_px,photons, frames from 0). Rows that a reader would drop (NaN, negative, out of
+ * field) are counted in *dropped (may be NULL), not written. */
+enum atm_status atm_table_write(const char *path, const struct atm_table *table, ptrdiff_t *dropped,
+                                struct atm_err *err);
+/* ATM_OK when atm_table_write knows the name: to be asked before hours of work. */
+enum atm_status atm_table_check_name(const char *path, struct atm_err *err);
+
+#endif
