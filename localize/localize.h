@@ -1,0 +1,113 @@
+/* From a movie to localizations: front end, learning on the movie, calibration, inference, journal. */
+#ifndef ATM_LOCALIZE_H
+#define ATM_LOCALIZE_H
+
+#include "atoms.h"
+#include "camera.h"
+#include "ini.h"
+#include "log.h"
+#include "movie.h"
+#include "refine.h"
+#include "table.h"
+
+/* ---- Source: a movie as the network and the refinement see it ---- */
+
+struct atm_input_options {
+    char path[ATM_KEY_TEXT_SIZE]; /* movie of the train and localize stages; empty: the synth stage's */
+    int64_t first_frame;
+    int64_t frame_count;     /* 0: all */
+    bool allow_truncated;
+    int background;          /* auto: smooth background, followed over field and time | none */
+    double scale;            /* image units that become 1 for the network; auto: from the movie */
+};
+extern const struct atm_section atm_input_section;
+
+/* Frames come in chunks of ATM_SOURCE_CHUNK (the last may be shorter); each has one background map. */
+enum { ATM_SOURCE_CHUNK = 64 };
+
+struct atm_source_info {
+    ptrdiff_t frames, height, width, chunks; /* after first_frame and frame_count */
+    ptrdiff_t first_frame;
+    struct atm_camera camera; /* merged */
+    bool photons;             /* images are photons; otherwise ADU ("relative units") */
+    double scale;             /* of the network's input */
+    double background, background_variance; /* typical, image units */
+    double density_px;        /* significant local maxima per pixel and frame: a floor of the density */
+    struct atm_noise noise;   /* first guess: see atm_noise */
+};
+struct atm_source;
+/* Opens the movie and measures the statistics above on a sample of its frames. */
+enum atm_status atm_source_open(const char *path, const struct atm_input_options *options,
+                                const struct atm_camera *camera, struct atm_source **source,
+                                struct atm_err *err);
+const struct atm_source_info *atm_source_info(const struct atm_source *source);
+struct atm_movie *atm_source_movie(struct atm_source *source); /* borrowed */
+/* Chunk `index`: image (count, H, W) in photons or ADU, background (H, W). *count receives the frames. */
+enum atm_status atm_source_read(struct atm_source *source, ptrdiff_t index, float *image,
+                                float *background, ptrdiff_t *count, struct atm_err *err);
+void atm_source_close(struct atm_source **source);
+
+/* ---- Learning and calibration ---- */
+
+/* Train a model on the movie. checkpoint (may be NULL): file that is written every checkpoint_every steps and on
+ * a stop, continued from when it exists and fits, removed by the caller when the model is safe. Returns
+ * ATM_STOPPED after writing it. The model comes back calibrated. sets options left to
+ * "auto" from the movie and logs them. */
+struct atm_learn_options {
+    struct atm_model_options model;
+    struct atm_net_options net;
+    struct atm_train_options train;
+    uint64_t seed;
+};
+enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_learn_options *options,
+                                const char *checkpoint, const char *provenance,
+                                const struct atm_sink *sink, struct atm_model **model,
+                                struct atm_err *err);
+
+struct atm_calibrate_options {
+    int64_t samples;     /* blocks measured */
+    int64_t max_degree;  /* of the polynomial map; chosen by held-out error up to this */
+};
+extern const struct atm_section atm_calibrate_section;
+/* Render atoms of the model's latent sample, measure them, fit the map. Deterministic. */
+enum atm_status atm_calibrate_model(struct atm_model *model,
+                                    const struct atm_calibrate_options *options,
+                                    struct atm_err *err);
+/* Apply: mass in normalised image units, x, y in px from the block's cell centre (PAPER kinds: image px). */
+void atm_calibration_apply(const struct atm_calibration *calibration, ptrdiff_t latent,
+                           const float *z, double *mass, double *x, double *y);
+
+/* ---- Localizing ---- */
+
+struct atm_localize_options {
+    double seed_threshold;  /* blocks weaker than this many background standard deviations are no seeds */
+    int64_t batch;          /* frames per encoder pass */
+    int refine;             /* yes | no: raw blocks */
+};
+extern const struct atm_section atm_localize_section;
+
+struct atm_localize_summary {
+    ptrdiff_t frames, localizations;
+    double sigma_px;          /* PSF width used */
+    struct atm_noise noise;   /* used */
+    double chi2;              /* median over frames of the residual's chi-square per pixel */
+    double seconds;           /* this run only; not stored in outputs */
+};
+
+/* Localize all frames. journal (may be NULL): append-only file; a run that was stopped continues from it when
+ * model, movie and options are the same (identity: any text that tells runs apart, e.g. resolved INI + hashes).
+ * Removed by the caller after the outputs are written. table receives everything, in order of frames. */
+enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_model *model,
+                                   const struct atm_localize_options *options,
+                                   const struct atm_refine_options *refine_options,
+                                   const char *journal, const char *identity,
+                                   const struct atm_sink *sink, struct atm_table *table,
+                                   struct atm_localize_summary *summary, struct atm_err *err);
+
+/* One frame for a picture: input, reconstruction (normalised units, (H, W)) and the n brightest blocks, brightest
+ * first, (n, H, W); fewer blocks leave zeros. Caller's memory. */
+enum atm_status atm_localize_example(struct atm_source *source, const struct atm_model *model,
+                                     ptrdiff_t frame, float *input, float *reconstruction,
+                                     ptrdiff_t n, float *blocks, struct atm_err *err);
+
+#endif

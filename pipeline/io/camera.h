@@ -1,0 +1,20 @@
+/* The camera: [camera] of a configuration on top of what the movie's file says. */
+#ifndef ATM_CAMERA_H
+#define ATM_CAMERA_H
+
+#include "ini.h"
+#include "movie.h"
+#include <stdbool.h>
+
+/* Fills a struct atm_camera; "auto" (NAN) means: as the file says. */
+extern const struct atm_section atm_camera_section;
+
+/* Values that `over` has (not NAN) replace those of `base`. */
+struct atm_camera atm_camera_merge(const struct atm_camera *base, const struct atm_camera *over);
+
+/* True when gain (and so the photon scale) is known; *offset and *photons_per_adu then convert:
+ * photons = (ADU - offset) * photons_per_adu. Unknown offset counts as 0, EM gain and QE as 1. When false
+ * they are 0 and 1: images stay in ADU, "relative units". */
+bool atm_camera_photons(const struct atm_camera *camera, double *offset, double *photons_per_adu);
+
+#endif
