@@ -1,0 +1,148 @@
+/* Atomic autoencoders (Newson and Traonmilin, SampTA 2023, hal-03962759): x ~ sum_i g(z_i), the same g
+ * for every block i. Three chains of layers: the encoder (image -> blocks of d0 numbers), the atom g
+ * (block -> windowed feature maps) and the assembly (sum or placement of the blocks, then an optional
+ * linear convolution h that is the same for all of them).
+ *
+ * Images are normalised by the caller: background about 0, a typical emitter's peak about 1. */
+#ifndef ATM_ATOMS_H
+#define ATM_ATOMS_H
+
+#include "ini.h"
+#include "log.h"
+#include "net.h"
+
+enum { ATM_LATENT_MAX = 16 }; /* largest d0 */
+
+enum atm_model_kind {
+    ATM_MODEL_CONVOLUTIONAL,   /* any frame size; blocks on a grid of cells */
+    ATM_MODEL_PAPER_SPIKES,    /* 128x128, k = 10, d0 = 3: 307,097 parameters */
+    ATM_MODEL_PAPER_STROKES,   /* 128x128, k = 16, d0 = 6: 341,051 parameters */
+    ATM_MODEL_PAPER_SPIKES_64, /* 64x64, k = 10, d0 = 3: 289,289 parameters */
+};
+
+struct atm_model_options {
+    int kind;                /* enum atm_model_kind */
+    int64_t cell_px;         /* convolutional: stride S of the encoder, 4 or 8; 0 = from the density */
+    int64_t blocks_per_cell; /* m; 0 = from the density */
+    int64_t features;        /* feature maps C of an atom */
+    int64_t assembly_kernel; /* kernel size of h, odd */
+    int64_t first_kernel;    /* kernel size of the encoder's first layer, odd */
+};
+extern const struct atm_section atm_model_section;
+
+struct atm_net_options {
+    int convolution; /* auto | fft | direct */
+    int init;        /* auto | he | uniform */
+};
+extern const struct atm_section atm_net_section;
+
+struct atm_train_options {
+    int64_t steps, batch;
+    int64_t patch_px;         /* side of the training patches; smaller frames are taken whole */
+    double rate;              /* Adam's, after warm-up */
+    int64_t warmup_steps;
+    double decay_fraction;    /* last part of the steps with cosine decay to 0 */
+    double clip_norm;         /* gradients are scaled down to this norm; 0 off */
+    double penalty;           /* lambda of the concave block penalty sum_i (e_i + 1e-3)^(1/4) */
+    double penalty_start;     /* fraction of the steps after which it acts */
+    double validation;        /* fraction of the frames held out */
+    int64_t checkpoint_every; /* steps */
+    double memory_mb;         /* frames kept in memory; a longer movie is thinned evenly */
+};
+extern const struct atm_section atm_train_section;
+
+/* Map from a block's latent to amplitude and position, one for all blocks: polynomials. */
+struct atm_calibration {
+    bool done;
+    int degree, terms;       /* of the polynomial in d0 variables */
+    double *coefficients;    /* owned, (3, terms): mass (image units x px), x, y (px from the cell
+                                centre; PAPER kinds: image coordinates) */
+    double mean[ATM_LATENT_MAX], scale[ATM_LATENT_MAX]; /* standardise z before the polynomial */
+    double low[ATM_LATENT_MAX], high[ATM_LATENT_MAX];   /* domain: range of z in the sample */
+    double sigma_px;         /* median width of the rendered atoms */
+    double position_rms_px, mass_rms; /* of the map on held-out samples; mass relative to its median */
+    double monotone;         /* rank correlation of mapped and measured mass, held-out samples */
+    ptrdiff_t samples;
+};
+
+struct atm_curve_point {
+    int64_t step;
+    double loss, validation, penalty, rate; /* validation is NAN between the validations */
+};
+
+struct atm_model {
+    struct atm_model_options options; /* resolved: no zeros left */
+    struct atm_net_options net_options;
+    ptrdiff_t height, width;  /* PAPER kinds: the image size; 0 for any size */
+    ptrdiff_t latent;         /* d0 */
+    ptrdiff_t blocks;         /* k of the PAPER kinds; m otherwise */
+    ptrdiff_t cell;           /* S; 0 for the PAPER kinds */
+    ptrdiff_t window;         /* P, side of an atom's window before h */
+    struct atm_net *encoder, *atom, *assembly;
+    ptrdiff_t param_count;    /* of all three, one after the other in this order */
+    float *params;            /* owned */
+    float *moments;           /* owned, 2 * param_count: Adam's */
+    int64_t step, steps;      /* done, planned */
+    uint64_t seed;
+    double image_scale;       /* units of the movie per normalised unit, when learned on a movie */
+    double background;        /* typical background of the training movie, photons or ADU */
+    struct atm_calibration calibration;
+    float *latents;           /* owned, (latent_count, d0): sample of active blocks for calibration */
+    ptrdiff_t latent_count;
+    struct atm_curve_point *curve; /* owned */
+    ptrdiff_t curve_count, curve_capacity;
+    char *provenance;         /* owned: resolved configuration, seed, hashes, versions; or NULL */
+};
+
+/* Build with initial weights. Fails on options that do not fit, naming the key. */
+enum atm_status atm_model_create(const struct atm_model_options *options,
+                                 const struct atm_net_options *net_options, uint64_t seed,
+                                 struct atm_model **model, struct atm_err *err);
+void atm_model_destroy(struct atm_model **model);
+/* HDF5 file, appears when complete. with_optimizer: keep what continuing needs. */
+enum atm_status atm_model_save(const struct atm_model *model, const char *path, bool with_optimizer,
+                               struct atm_err *err);
+/* A wrong or damaged file is an error that names it. */
+enum atm_status atm_model_load(const char *path, struct atm_model **model, struct atm_err *err);
+
+/* Sizes for images (B, 1, H, W). H and W must be multiples of the cell, or the PAPER kind's. */
+struct atm_model_size {
+    ptrdiff_t images, height, width;
+    ptrdiff_t grid_y, grid_x, per_cell, blocks; /* blocks of one image = grid_y * grid_x * per_cell */
+};
+enum atm_status atm_model_size(const struct atm_model *model, ptrdiff_t images, ptrdiff_t height,
+                               ptrdiff_t width, struct atm_model_size *size, struct atm_err *err);
+
+/* Execution at one size. Latents are (B * blocks, d0), block order of ATM_LAYER_SPLIT. */
+enum atm_coder_parts { ATM_CODER_ENCODE = 1, ATM_CODER_DECODE = 2, ATM_CODER_TRAIN = 7 };
+struct atm_coder;
+enum atm_status atm_coder_create(const struct atm_model *model, const struct atm_model_size *size,
+                                 enum atm_coder_parts parts, struct atm_coder **coder,
+                                 struct atm_err *err);
+void atm_coder_destroy(struct atm_coder **coder);
+/* Tell the coder the weights; again after every change of them. */
+void atm_coder_load(struct atm_coder *coder, const float *params);
+const float *atm_coder_encode(struct atm_coder *coder, const float *images);
+/* (B, 1, H, W) reconstruction of latents; borrowed. */
+const float *atm_coder_decode(struct atm_coder *coder, const float *latents);
+
+/* Training: init / step / done, the caller owns the loop. frames (count, H, W), borrowed; the last
+ * validation_count of them are held out. Continues from model->step. */
+struct atm_training_set {
+    const float *frames;
+    ptrdiff_t count, height, width, validation_count;
+};
+struct atm_trainer;
+enum atm_status atm_trainer_create(struct atm_model *model, const struct atm_train_options *options,
+                                   const struct atm_training_set *set, struct atm_trainer **trainer,
+                                   struct atm_err *err);
+/* One step of Adam; fails when the loss is no longer finite. Appends to the curve now and then. */
+enum atm_status atm_trainer_step(struct atm_trainer *trainer, struct atm_err *err);
+bool atm_trainer_done(const struct atm_trainer *trainer);
+/* Last point of the curve, NULL before the first. */
+const struct atm_curve_point *atm_trainer_last(const struct atm_trainer *trainer);
+/* Collect the sample of latents that calibration uses. Once, at the end. */
+enum atm_status atm_trainer_finish(struct atm_trainer *trainer, struct atm_err *err);
+void atm_trainer_destroy(struct atm_trainer **trainer);
+
+#endif
