@@ -22,7 +22,8 @@ struct atm_input_options {
 };
 extern const struct atm_section atm_input_section;
 
-/* Frames come in chunks of ATM_SOURCE_CHUNK (the last may be shorter); each has one background map. */
+/* Frames come in chunks of ATM_SOURCE_CHUNK (the last may be shorter), which also is the stretch of time
+ * over which the background is taken as constant, but for frames whose level jumps. */
 enum { ATM_SOURCE_CHUNK = 64 };
 
 struct atm_source_info {
@@ -42,7 +43,7 @@ enum atm_status atm_source_open(const char *path, const struct atm_input_options
                                 struct atm_err *err);
 const struct atm_source_info *atm_source_info(const struct atm_source *source);
 struct atm_movie *atm_source_movie(struct atm_source *source); /* borrowed */
-/* Chunk `index`: image (count, H, W) in photons or ADU, background (H, W). *count receives the frames. */
+/* Chunk `index`: image and background, each (count, H, W) in photons or ADU; *count receives the frames. */
 enum atm_status atm_source_read(struct atm_source *source, ptrdiff_t index, float *image,
                                 float *background, ptrdiff_t *count, struct atm_err *err);
 void atm_source_close(struct atm_source **source);
@@ -53,10 +54,15 @@ void atm_source_close(struct atm_source **source);
  * a stop, continued from when it exists and fits, removed by the caller when the model is safe. Returns
  * ATM_STOPPED after writing it. The model comes back calibrated. sets options left to
  * "auto" from the movie and logs them. */
+struct atm_calibrate_options {
+    int64_t samples;     /* blocks measured */
+    int64_t max_degree;  /* of the polynomial map; chosen by held-out error up to this */
+};
 struct atm_learn_options {
     struct atm_model_options model;
     struct atm_net_options net;
     struct atm_train_options train;
+    struct atm_calibrate_options calibrate;
     uint64_t seed;
 };
 enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_learn_options *options,
@@ -64,25 +70,18 @@ enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_lear
                                 const struct atm_sink *sink, struct atm_model **model,
                                 struct atm_err *err);
 
-struct atm_calibrate_options {
-    int64_t samples;     /* blocks measured */
-    int64_t max_degree;  /* of the polynomial map; chosen by held-out error up to this */
-};
 extern const struct atm_section atm_calibrate_section;
 /* Render atoms of the model's latent sample, measure them, fit the map. Deterministic. */
 enum atm_status atm_calibrate_model(struct atm_model *model,
                                     const struct atm_calibrate_options *options,
                                     struct atm_err *err);
-/* Apply: mass in normalised image units, x, y in px from the block's cell centre (PAPER kinds: image px). */
-void atm_calibration_apply(const struct atm_calibration *calibration, ptrdiff_t latent,
-                           const float *z, double *mass, double *x, double *y);
 
 /* ---- Localizing ---- */
 
 struct atm_localize_options {
-    double seed_threshold;  /* blocks weaker than this many background standard deviations are no seeds */
-    int64_t batch;          /* frames per encoder pass */
-    int refine;             /* yes | no: raw blocks */
+    double seed_threshold; /* blocks weaker than this many background standard deviations are no seeds */
+    double merge_radius;   /* times sigma: nearer blocks become one seed */
+    bool refine;           /* false: raw blocks */
 };
 extern const struct atm_section atm_localize_section;
 

@@ -65,6 +65,12 @@ struct atm_calibration {
     ptrdiff_t samples;
 };
 
+/* Terms of a polynomial of this total degree in `latent` variables. */
+int atm_calibration_terms(int latent, int degree);
+/* Apply: mass in normalised image units, x, y in px from the block's cell centre (PAPER kinds: image px). */
+void atm_calibration_apply(const struct atm_calibration *calibration, ptrdiff_t latent,
+                           const float *z, double *mass, double *x, double *y);
+
 struct atm_curve_point {
     int64_t step;
     double loss, validation, penalty, rate; /* validation is NAN between the validations */
@@ -91,6 +97,10 @@ struct atm_model {
     ptrdiff_t latent_count;
     struct atm_curve_point *curve; /* owned */
     ptrdiff_t curve_count, curve_capacity;
+    struct atm_curve_sums {   /* of the steps since the curve's last point */
+        double loss, penalty;
+        int64_t steps;
+    } pending;
     char *provenance;         /* owned: resolved configuration, seed, hashes, versions; or NULL */
 };
 
@@ -125,6 +135,13 @@ void atm_coder_load(struct atm_coder *coder, const float *params);
 const float *atm_coder_encode(struct atm_coder *coder, const float *images);
 /* (B, 1, H, W) reconstruction of latents; borrowed. */
 const float *atm_coder_decode(struct atm_coder *coder, const float *latents);
+
+/* Single atoms g(z), each alone in the middle of an empty image of atm_model_atom_side() pixels: latents
+ * (count, d0), images (count, side, side). The middle cell's centre is at (side - 1) / 2, so positions in
+ * these images minus that are positions from a block's cell centre. PAPER kinds: the block's whole image. */
+ptrdiff_t atm_model_atom_side(const struct atm_model *model);
+enum atm_status atm_model_render_atoms(const struct atm_model *model, ptrdiff_t count,
+                                       const float *latents, float *images, struct atm_err *err);
 
 /* Training: init / step / done, the caller owns the loop. frames (count, H, W), borrowed; the last
  * validation_count of them are held out. Continues from model->step. */

@@ -1,0 +1,56 @@
+/* Schema rows of [model], [net] and [train]. */
+#include "atoms.h"
+
+static const char *const kinds[] = {"convolutional", "paper_spikes", "paper_strokes",
+                                    "paper_spikes_64", NULL};
+static const char *const convolutions[] = {"auto", "fft", "direct", NULL};
+static const char *const inits[] = {"auto", "he", "uniform", NULL};
+
+#define MODEL struct atm_model_options
+static const struct atm_key model_keys[] = {
+    ATM_KEY_CHOOSE(MODEL, kind, "convolutional", kinds,
+                   "convolutional: any frame size; paper_*: the published networks"),
+    ATM_KEY(MODEL, cell_px, INT, "0", 0, 8, "px",
+            "stride of the encoder's grid, 4 or 8; 0: from the density"),
+    ATM_KEY(MODEL, blocks_per_cell, INT, "0", 0, 8, "", "blocks a cell emits; 0: from the density"),
+    ATM_KEY(MODEL, features, INT, "8", 1, 64, "", "feature maps of an atom before the last layer"),
+    ATM_KEY(MODEL, assembly_kernel, INT, "7", 1, 31, "px",
+            "size of the linear convolution after the block sum, odd"),
+    ATM_KEY(MODEL, first_kernel, INT, "5", 1, 31, "px", "size of the encoder's first kernel, odd"),
+};
+const struct atm_section atm_model_section = {
+    "model", "the atomic autoencoder: x ~ sum of g(z_i), one g for all blocks", model_keys,
+    sizeof model_keys / sizeof *model_keys};
+
+#define NET struct atm_net_options
+static const struct atm_key net_keys[] = {
+    ATM_KEY_CHOOSE(NET, convolution, "auto", convolutions, "algorithm of the convolution layers"),
+    ATM_KEY_CHOOSE(NET, init, "auto", inits,
+                   "initial weights; auto: uniform for convolutional, he for paper_*"),
+};
+const struct atm_section atm_net_section = {"net", "how the network is computed", net_keys,
+                                            sizeof net_keys / sizeof *net_keys};
+
+#define TRAIN struct atm_train_options
+static const struct atm_key train_keys[] = {
+    ATM_KEY(TRAIN, steps, INT, "1500", 1, 1e9, "", "steps of Adam"),
+    ATM_KEY(TRAIN, batch, INT, "16", 1, 4096, "", "patches a step"),
+    ATM_KEY(TRAIN, patch_px, INT, "32", 8, 4096, "px",
+            "side of the training patches; smaller frames are taken whole"),
+    ATM_KEY(TRAIN, rate, DOUBLE, "2e-3", 1e-9, 1, "", "learning rate after warm-up"),
+    ATM_KEY(TRAIN, warmup_steps, INT, "50", 0, 1e9, "", "steps of linear warm-up"),
+    ATM_KEY(TRAIN, decay_fraction, DOUBLE, "0.4", 0, 1, "",
+            "last part of the steps, in which the rate falls to 0 as a cosine"),
+    ATM_KEY(TRAIN, clip_norm, DOUBLE, "5", 0, 1e9, "",
+            "gradients are scaled down to this norm; 0: never"),
+    ATM_KEY(TRAIN, penalty, DOUBLE, "0.02", 0, 1e3, "",
+            "weight of the concave block penalty, which makes one block enough for an emitter"),
+    ATM_KEY(TRAIN, penalty_start, DOUBLE, "0.3", 0, 1, "",
+            "part of the steps after which the penalty acts"),
+    ATM_KEY(TRAIN, validation, DOUBLE, "0.05", 0, 0.9, "", "part of the frames that is held out"),
+    ATM_KEY(TRAIN, checkpoint_every, INT, "200", 1, 1e9, "", "steps between checkpoints"),
+    ATM_KEY(TRAIN, memory_mb, DOUBLE, "512", 1, 1e6, "MB",
+            "frames kept in memory; a longer movie is thinned evenly"),
+};
+const struct atm_section atm_train_section = {"train", "learning, on the squared error of images",
+                                              train_keys, sizeof train_keys / sizeof *train_keys};

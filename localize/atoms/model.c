@@ -1,0 +1,121 @@
+#include "atoms.h"
+#include "mem.h"
+#include "presets.h"
+
+#include <string.h>
+
+/* Random streams of the weights: one per tensor, numbered through the three chains. */
+static void initialise(struct atm_model *model) {
+    enum atm_init init = model->net_options.init == 1 ? ATM_INIT_HE : ATM_INIT_UNIFORM;
+    struct atm_net *nets[3] = {model->encoder, model->atom, model->assembly};
+    uint64_t stream = 0;
+    float *params = model->params;
+    for (int i = 0; i < 3; i++) {
+        atm_net_initialise(nets[i], init, 0.2F, model->seed, stream, params);
+        stream += (uint64_t)atm_net_tensor_count(nets[i]);
+        params += atm_net_param_count(nets[i]);
+    }
+}
+
+/* With He's weights the sum of k random atoms starts out k times too bright: the last layer of g is
+ * scaled by 0.1 (DESIGN.md 5.1). */
+static void damp_last_layer(struct atm_model *model) {
+    float *params = model->params + atm_net_param_count(model->encoder);
+    const struct atm_tensor *last = NULL;
+    for (int i = 0; i < atm_net_tensor_count(model->atom); i++) {
+        const struct atm_tensor *tensor = atm_net_tensor(model->atom, i);
+        last = tensor->fan_in ? tensor : last;
+    }
+    for (ptrdiff_t i = 0; i < last->count; i++)
+        params[last->offset + i] *= 0.1F;
+}
+
+static enum atm_status create_nets(struct atm_model *model, const struct atm_preset *preset,
+                                   struct atm_err *err) {
+    ptrdiff_t side = preset->height ? preset->height : 4 * preset->cell;
+    const ptrdiff_t image[3] = {1, side, side}, block[3] = {preset->latent, 1, 1};
+    const ptrdiff_t window[3] = {preset->features, preset->window, preset->window};
+    if (atm_net_create(preset->encoder, preset->encoder_count, image, &model->encoder, err) ||
+        atm_net_create(preset->atom, preset->atom_count, block, &model->atom, err) ||
+        atm_net_create(preset->assembly, preset->assembly_count, window, &model->assembly, err))
+        return err ? err->status : ATM_FAIL;
+    model->param_count = atm_net_param_count(model->encoder) + atm_net_param_count(model->atom) +
+                         atm_net_param_count(model->assembly);
+    model->params = atm_mem_alloc((size_t)model->param_count, sizeof(float));
+    model->moments = atm_mem_alloc(2 * (size_t)model->param_count, sizeof(float));
+    return model->params && model->moments ? ATM_OK : atm_err_memory(err, "the model's weights");
+}
+
+enum atm_status atm_model_create(const struct atm_model_options *options,
+                                 const struct atm_net_options *net_options, uint64_t seed,
+                                 struct atm_model **model, struct atm_err *err) {
+    struct atm_preset preset;
+    enum atm_status status = atm_preset_fill(options, &preset, err);
+    if (status)
+        return status;
+    struct atm_model *made = atm_mem_alloc(1, sizeof *made);
+    if (!made)
+        return atm_err_memory(err, "a model");
+    made->options = *options;
+    made->net_options = *net_options;
+    if (!made->net_options.init)
+        made->net_options.init = options->kind == ATM_MODEL_CONVOLUTIONAL ? 2 : 1;
+    made->height = preset.height, made->width = preset.width;
+    made->latent = preset.latent, made->blocks = preset.blocks;
+    made->cell = preset.cell, made->window = preset.window;
+    made->seed = seed;
+    made->image_scale = 1;
+    status = create_nets(made, &preset, err);
+    if (status) {
+        atm_model_destroy(&made);
+        return status;
+    }
+    initialise(made);
+    if (made->net_options.init == 1)
+        damp_last_layer(made);
+    *model = made;
+    return ATM_OK;
+}
+
+void atm_model_destroy(struct atm_model **model) {
+    struct atm_model *m = *model;
+    if (!m)
+        return;
+    atm_net_destroy(&m->encoder);
+    atm_net_destroy(&m->atom);
+    atm_net_destroy(&m->assembly);
+    atm_mem_free(m->params);
+    atm_mem_free(m->moments);
+    atm_mem_free(m->calibration.coefficients);
+    atm_mem_free(m->latents);
+    atm_mem_free(m->curve);
+    atm_mem_free(m->provenance);
+    atm_mem_free(m);
+    *model = NULL;
+}
+
+enum atm_status atm_model_size(const struct atm_model *model, ptrdiff_t images, ptrdiff_t height,
+                               ptrdiff_t width, struct atm_model_size *size, struct atm_err *err) {
+    *size = (struct atm_model_size){.images = images,
+                                    .height = height,
+                                    .width = width,
+                                    .grid_y = 1,
+                                    .grid_x = 1,
+                                    .per_cell = model->blocks};
+    if (!model->cell) {
+        if (height != model->height || width != model->width)
+            return atm_err_set(err, ATM_FAIL,
+                               "the model takes %td x %td images, these are %td x %td; use a "
+                               "convolutional model for other sizes",
+                               model->height, model->width, height, width);
+    } else {
+        if (height < model->cell || width < model->cell || height % model->cell ||
+            width % model->cell)
+            return atm_err_set(err, ATM_FAIL, "image size %td x %td is no multiple of the cell %td",
+                               height, width, model->cell);
+        size->grid_y = height / model->cell;
+        size->grid_x = width / model->cell;
+    }
+    size->blocks = size->grid_y * size->grid_x * size->per_cell;
+    return ATM_OK;
+}

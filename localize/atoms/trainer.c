@@ -1,0 +1,289 @@
+/* Training on images alone: squared error plus a concave penalty on the blocks' energies. */
+#include "coder.h"
+#include "mem.h"
+#include "rng.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double pi = 3.14159265358979323846;
+/* Validations over a training; each also adds a point to the curve. */
+enum { VALIDATIONS = 40, LATENT_SAMPLE = 4096 };
+
+struct atm_trainer {
+    struct atm_model *model;          /* borrowed */
+    struct atm_train_options options; /* copied */
+    struct atm_training_set set;      /* borrowed frames */
+    struct atm_coder *coder;
+    ptrdiff_t patch_h, patch_w;
+    float *batch;        /* (batch, patch_h, patch_w) */
+    float *output_grad;  /* the same */
+    float *feature_grad; /* (batch * blocks, C * P * P) */
+    float *grad;         /* param_count */
+    double *energy;      /* (batch * blocks) */
+};
+
+/* ---- Batches ---- */
+
+static ptrdiff_t below(struct atm_rng *rng, ptrdiff_t n) {
+    return (ptrdiff_t)(atm_rng_uniform(rng) * (double)n);
+}
+
+/* A random patch of a random frame; flipped at random, except for the published kinds, whose
+ * training sets are given. */
+static void draw_patch(const struct atm_trainer *t, struct atm_rng *rng, ptrdiff_t first,
+                       ptrdiff_t count, float *patch) {
+    const struct atm_training_set *set = &t->set;
+    const float *frame = set->frames + (first + below(rng, count)) * set->height * set->width;
+    ptrdiff_t y0 = below(rng, set->height - t->patch_h + 1);
+    ptrdiff_t x0 = below(rng, set->width - t->patch_w + 1);
+    uint64_t bits = atm_rng_next(rng);
+    bool flip = t->model->cell != 0;
+    bool flip_y = flip && (bits & 1), flip_x = flip && (bits & 2);
+    for (ptrdiff_t y = 0; y < t->patch_h; y++) {
+        const float *row = frame + (y0 + (flip_y ? t->patch_h - 1 - y : y)) * set->width + x0;
+        for (ptrdiff_t x = 0; x < t->patch_w; x++)
+            patch[y * t->patch_w + x] = row[flip_x ? t->patch_w - 1 - x : x];
+    }
+}
+
+static void draw_batch(struct atm_trainer *t, uint64_t purpose, uint64_t index, ptrdiff_t first,
+                       ptrdiff_t count) {
+    struct atm_rng rng;
+    atm_rng_init(&rng, t->model->seed, purpose, index);
+    for (ptrdiff_t i = 0; i < t->coder->size.images; i++)
+        draw_patch(t, &rng, first, count, t->batch + i * t->patch_h * t->patch_w);
+}
+
+/* ---- Penalty: lambda * sum_i (e_i + 1e-3)^(1/4), e_i = sum of squares of block i's features.
+ * Concave, so that one block with all the energy costs less than two that share it. ---- */
+
+static const double penalty_floor = 1e-3;
+
+static double add_penalty(struct atm_trainer *t, double weight, float *grad) {
+    const struct atm_coder *coder = t->coder;
+    ptrdiff_t n = coder->feature_count, blocks = coder->size.images * coder->size.blocks;
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t b = 0; b < blocks; b++) {
+        const float *f = coder->features + b * n;
+        double energy = 0;
+        for (ptrdiff_t i = 0; i < n; i++)
+            energy += (double)f[i] * (double)f[i];
+        t->energy[b] = energy;
+        float slope = (float)(0.5 * weight * pow(energy + penalty_floor, -0.75));
+        for (ptrdiff_t i = 0; grad && i < n; i++)
+            grad[b * n + i] += slope * f[i];
+    }
+    double sum = 0;
+    for (ptrdiff_t b = 0; b < blocks; b++)
+        sum += pow(t->energy[b] + penalty_floor, 0.25);
+    return weight * sum;
+}
+
+/* ---- Steps ---- */
+
+static double rate_at(const struct atm_trainer *t, int64_t step) {
+    const struct atm_train_options *o = &t->options;
+    double rate = o->rate, total = (double)o->steps, s = (double)step;
+    if (s < (double)o->warmup_steps)
+        rate *= (s + 1) / (double)o->warmup_steps;
+    double decay_from = total * (1 - o->decay_fraction);
+    if (s > decay_from)
+        rate *= 0.5 * (1 + cos(pi * (s - decay_from) / (total - decay_from)));
+    return rate;
+}
+
+static double penalty_at(const struct atm_trainer *t, int64_t step) {
+    return (double)step >= t->options.penalty_start * (double)t->options.steps ? t->options.penalty
+                                                                               : 0;
+}
+
+/* Forward: sum of squared errors per image (mean over the batch), plus the penalty. */
+static double forward(struct atm_trainer *t, bool want_grad) {
+    const float *latents = atm_coder_encode(t->coder, t->batch);
+    const float *output = atm_coder_decode(t->coder, latents);
+    ptrdiff_t pixels = t->patch_h * t->patch_w, count = t->coder->size.images * pixels;
+    double mse = atm_loss_mse(count, output, t->batch, want_grad ? t->output_grad : NULL);
+    for (ptrdiff_t i = 0; want_grad && i < count; i++)
+        t->output_grad[i] *= (float)pixels;
+    return mse * (double)pixels;
+}
+
+static double backward(struct atm_trainer *t, double penalty) {
+    struct atm_coder *coder = t->coder;
+    const struct atm_model *model = t->model;
+    ptrdiff_t images = coder->size.images,
+              count = images * coder->size.blocks * coder->feature_count;
+    float *atom_grad = t->grad + atm_net_param_count(model->encoder);
+    float *assembly_grad = atom_grad + atm_net_param_count(model->atom);
+    memset(t->grad, 0, (size_t)model->param_count * sizeof *t->grad);
+    const float *features = atm_plan_backward(coder->assembly, t->output_grad, assembly_grad, true);
+    double cost = 0;
+    if (penalty > 0) {
+        memcpy(t->feature_grad, features, (size_t)count * sizeof *features);
+        cost = add_penalty(t, penalty / (double)images, t->feature_grad);
+        features = t->feature_grad;
+    }
+    const float *latents = atm_plan_backward(coder->atom, features, atom_grad, true);
+    atm_plan_backward(coder->encoder, latents, t->grad, false);
+    return cost;
+}
+
+static void clip(struct atm_trainer *t) {
+    double norm = atm_loss_norm(t->model->param_count, t->grad), limit = t->options.clip_norm;
+    if (limit <= 0 || norm <= limit)
+        return;
+    float factor = (float)(limit / norm);
+    for (ptrdiff_t i = 0; i < t->model->param_count; i++)
+        t->grad[i] *= factor;
+}
+
+static double validate(struct atm_trainer *t) {
+    if (!t->set.validation_count)
+        return NAN;
+    ptrdiff_t first = t->set.count - t->set.validation_count;
+    draw_batch(t, ATM_RNG_SPLIT, 1, first, t->set.validation_count);
+    return forward(t, false) / (double)(t->patch_h * t->patch_w);
+}
+
+static enum atm_status add_point(struct atm_trainer *t, double rate, struct atm_err *err) {
+    struct atm_model *model = t->model;
+    if (model->curve_count == model->curve_capacity) {
+        ptrdiff_t capacity = model->curve_capacity ? 2 * model->curve_capacity : 64;
+        struct atm_curve_point *grown =
+            atm_mem_grow(model->curve, (size_t)model->curve_count, (size_t)capacity, sizeof *grown);
+        if (!grown)
+            return atm_err_memory(err, "the training curve");
+        model->curve = grown;
+        model->curve_capacity = capacity;
+    }
+    double n = (double)model->pending.steps, pixels = (double)(t->patch_h * t->patch_w);
+    model->curve[model->curve_count++] =
+        (struct atm_curve_point){model->step, model->pending.loss / n / pixels, validate(t),
+                                 model->pending.penalty / n / pixels, rate};
+    model->pending = (struct atm_curve_sums){0};
+    return ATM_OK;
+}
+
+enum atm_status atm_trainer_step(struct atm_trainer *t, struct atm_err *err) {
+    struct atm_model *model = t->model;
+    draw_batch(t, ATM_RNG_BATCH, (uint64_t)model->step, 0, t->set.count - t->set.validation_count);
+    double loss = forward(t, true);
+    double cost = backward(t, penalty_at(t, model->step));
+    if (!isfinite(loss))
+        return atm_err_set(err, ATM_FAIL,
+                           "training diverged at step %lld: lower train.rate or check the movie",
+                           (long long)model->step);
+    clip(t);
+    struct atm_adam adam = atm_adam_defaults();
+    adam.rate = rate_at(t, model->step);
+    atm_adam_step(&adam, model->step + 1, model->param_count, model->params, t->grad,
+                  model->moments);
+    atm_coder_load(t->coder, model->params);
+    model->step++;
+    model->pending.loss += loss, model->pending.penalty += cost, model->pending.steps++;
+    int64_t every = (t->options.steps + VALIDATIONS - 1) / VALIDATIONS;
+    if (model->step % every == 0 || atm_trainer_done(t))
+        return add_point(t, adam.rate, err);
+    return ATM_OK;
+}
+
+bool atm_trainer_done(const struct atm_trainer *t) { return t->model->step >= t->options.steps; }
+
+const struct atm_curve_point *atm_trainer_last(const struct atm_trainer *t) {
+    return t->model->curve_count ? &t->model->curve[t->model->curve_count - 1] : NULL;
+}
+
+/* ---- Beginning and end ---- */
+
+/* Patch side: as configured, at most the frame, a multiple of the cell. */
+static ptrdiff_t patch_side(const struct atm_model *model, int64_t wanted, ptrdiff_t extent) {
+    if (!model->cell)
+        return extent;
+    ptrdiff_t side = wanted < extent ? (ptrdiff_t)wanted : extent;
+    return side / model->cell * model->cell;
+}
+
+static enum atm_status allocate(struct atm_trainer *t, struct atm_err *err) {
+    const struct atm_model_size *size = &t->coder->size;
+    size_t pixels = (size_t)(size->images * t->patch_h * t->patch_w);
+    size_t blocks = (size_t)(size->images * size->blocks);
+    t->batch = atm_mem_alloc(pixels, sizeof *t->batch);
+    t->output_grad = atm_mem_alloc(pixels, sizeof *t->output_grad);
+    t->feature_grad = atm_mem_alloc(blocks * (size_t)t->coder->feature_count, sizeof(float));
+    t->grad = atm_mem_alloc((size_t)t->model->param_count, sizeof *t->grad);
+    t->energy = atm_mem_alloc(blocks, sizeof *t->energy);
+    if (!t->batch || !t->output_grad || !t->feature_grad || !t->grad || !t->energy)
+        return atm_err_memory(err, "training; lower train.batch or train.patch_px");
+    return ATM_OK;
+}
+
+enum atm_status atm_trainer_create(struct atm_model *model, const struct atm_train_options *options,
+                                   const struct atm_training_set *set, struct atm_trainer **trainer,
+                                   struct atm_err *err) {
+    struct atm_trainer *t = atm_mem_alloc(1, sizeof *t);
+    if (!t)
+        return atm_err_memory(err, "training");
+    t->model = model;
+    t->options = *options;
+    t->set = *set;
+    t->patch_h = patch_side(model, options->patch_px, set->height);
+    t->patch_w = patch_side(model, options->patch_px, set->width);
+    model->steps = options->steps;
+    struct atm_model_size size;
+    enum atm_status status =
+        set->count - set->validation_count > 0
+            ? atm_model_size(model, options->batch, t->patch_h, t->patch_w, &size, err)
+            : atm_err_set(err, ATM_FAIL, "no frames to train on: lower train.validation");
+    if (!status)
+        status = atm_coder_create(model, &size, ATM_CODER_TRAIN, &t->coder, err);
+    if (!status)
+        status = allocate(t, err);
+    if (status)
+        atm_trainer_destroy(&t);
+    *trainer = t;
+    return status;
+}
+
+/* Blocks of the training frames with at least 1 % of the energy of the strongest in their batch. */
+static void collect_latents(struct atm_trainer *t, uint64_t index) {
+    struct atm_model *model = t->model;
+    ptrdiff_t blocks = t->coder->size.images * t->coder->size.blocks, d = model->latent;
+    draw_batch(t, ATM_RNG_EVAL, index, 0, t->set.count - t->set.validation_count);
+    const float *latents = atm_coder_encode(t->coder, t->batch);
+    atm_coder_decode(t->coder, latents);
+    add_penalty(t, 0, NULL);
+    double strongest = 0;
+    for (ptrdiff_t b = 0; b < blocks; b++)
+        strongest = fmax(strongest, t->energy[b]);
+    for (ptrdiff_t b = 0; b < blocks && model->latent_count < LATENT_SAMPLE; b++)
+        if (t->energy[b] > 0.01 * strongest)
+            memcpy(model->latents + d * model->latent_count++, latents + b * d,
+                   (size_t)d * sizeof *latents);
+}
+
+enum atm_status atm_trainer_finish(struct atm_trainer *t, struct atm_err *err) {
+    struct atm_model *model = t->model;
+    atm_mem_free(model->latents);
+    model->latent_count = 0;
+    model->latents = atm_mem_alloc(LATENT_SAMPLE * (size_t)model->latent, sizeof *model->latents);
+    if (!model->latents)
+        return atm_err_memory(err, "the latent sample");
+    for (uint64_t i = 0; i < 64 && model->latent_count < LATENT_SAMPLE; i++)
+        collect_latents(t, i);
+    return ATM_OK;
+}
+
+void atm_trainer_destroy(struct atm_trainer **trainer) {
+    struct atm_trainer *t = *trainer;
+    if (!t)
+        return;
+    atm_coder_destroy(&t->coder);
+    atm_mem_free(t->batch);
+    atm_mem_free(t->output_grad);
+    atm_mem_free(t->feature_grad);
+    atm_mem_free(t->grad);
+    atm_mem_free(t->energy);
+    atm_mem_free(t);
+    *trainer = NULL;
+}

@@ -1,0 +1,273 @@
+/* Calibration without truth: render atoms of the latents that the training data use, measure their
+ * mass, position and width, and fit one polynomial map z -> (mass, x, y) for all blocks (DESIGN.md
+ * 6). */
+#include "localize.h"
+#include "mem.h"
+#include "polynomial.h"
+
+#include <gsl/gsl_multifit.h>
+#include <gsl/gsl_sort.h>
+#include <gsl/gsl_statistics_double.h>
+#include <math.h>
+#include <string.h>
+
+static const struct atm_key calibrate_keys[] = {
+    ATM_KEY(struct atm_calibrate_options, samples, INT, "2000", 50, 100000, "", "blocks measured"),
+    ATM_KEY(struct atm_calibrate_options, max_degree, INT, "5", 1, 8, "",
+            "highest degree of the map; the best up to this on held-out blocks is used"),
+};
+const struct atm_section atm_calibrate_section = {
+    "calibrate", "map from a block's numbers to amplitude and position, from rendered atoms",
+    calibrate_keys, sizeof calibrate_keys / sizeof *calibrate_keys};
+
+/* ---- Measuring one atom ---- */
+
+struct atom_measure {
+    double mass, x, y, sigma;
+};
+
+/* Sums of an image under the weight exp(-r^2 / (2 sigma^2)) around (x, y). */
+static void weighted_sums(const float *image, ptrdiff_t side, const struct atom_measure *at,
+                          double sums[4]) {
+    memset(sums, 0, 4 * sizeof *sums);
+    double scale = -0.5 / (at->sigma * at->sigma);
+    for (ptrdiff_t iy = 0; iy < side; iy++)
+        for (ptrdiff_t ix = 0; ix < side; ix++) {
+            double dx = (double)ix - at->x, dy = (double)iy - at->y, r2 = dx * dx + dy * dy;
+            double v = (double)image[iy * side + ix] * exp(scale * r2);
+            sums[0] += v, sums[1] += v * dx, sums[2] += v * dy, sums[3] += v * r2;
+        }
+}
+
+/* Adaptive moments (Bernstein and Jarvis 2002, doi:10.1086/338085): the Gaussian weight that
+ * matches the atom. For a Gaussian of mass m: sum w I = m / 2, <r^2>_w = sigma^2, and the weighted
+ * mean is half way from the weight's centre to the atom's. Returns false where there is no compact
+ * positive atom. */
+static bool measure_atom(const float *image, ptrdiff_t side, struct atom_measure *m) {
+    ptrdiff_t peak = 0;
+    for (ptrdiff_t i = 1; i < side * side; i++)
+        peak = image[i] > image[peak] ? i : peak;
+    *m = (struct atom_measure){0, (double)(peak % side), (double)(peak / side), 1.3};
+    for (int iteration = 0; iteration < 50; iteration++) {
+        double s[4];
+        weighted_sums(image, side, m, s);
+        if (!(s[0] > 0) || !(s[3] > 0))
+            return false;
+        double dx = 2 * s[1] / s[0], dy = 2 * s[2] / s[0], sigma = sqrt(s[3] / s[0]);
+        m->x += dx, m->y += dy, m->mass = 2 * s[0];
+        double change = fabs(sigma - m->sigma) + fabs(dx) + fabs(dy);
+        m->sigma = fmin(fmax(sigma, 0.4), (double)side / 4);
+        if (!(m->x >= 0 && m->y >= 0 && m->x <= (double)side - 1 && m->y <= (double)side - 1))
+            return false;
+        if (change < 1e-6)
+            return true;
+    }
+    return true;
+}
+
+/* ---- The sample ---- */
+
+struct sample {
+    ptrdiff_t count;
+    double *z; /* (count, d0), as the network gives it */
+    struct atom_measure *atoms;
+};
+
+static void sample_free(struct sample *sample) {
+    atm_mem_free(sample->z);
+    atm_mem_free(sample->atoms);
+}
+
+/* Measure evenly spread latents; atoms without a compact peak are left out. Positions come relative
+ * to the cell centre for convolutional models. */
+static enum atm_status measure_sample(const struct atm_model *model, ptrdiff_t wanted,
+                                      struct sample *sample, struct atm_err *err) {
+    ptrdiff_t d = model->latent, side = atm_model_atom_side(model);
+    ptrdiff_t n = wanted < model->latent_count ? wanted : model->latent_count;
+    float *latents = atm_mem_alloc((size_t)(n * d), sizeof *latents);
+    float *images = atm_mem_alloc((size_t)(n * side * side), sizeof *images);
+    sample->z = atm_mem_alloc((size_t)(n * d), sizeof *sample->z);
+    sample->atoms = atm_mem_alloc((size_t)n, sizeof *sample->atoms);
+    enum atm_status status = latents && images && sample->z && sample->atoms
+                                 ? ATM_OK
+                                 : atm_err_memory(err, "calibration");
+    for (ptrdiff_t i = 0; !status && i < n; i++)
+        memcpy(latents + i * d, model->latents + i * model->latent_count / n * d,
+               (size_t)d * sizeof *latents);
+    if (!status)
+        status = atm_model_render_atoms(model, n, latents, images, err);
+    double centre = model->cell ? ((double)side - 1) / 2 : 0;
+    for (ptrdiff_t i = 0; !status && i < n; i++) {
+        struct atom_measure m;
+        if (!measure_atom(images + i * side * side, side, &m))
+            continue;
+        m.x -= centre, m.y -= centre;
+        for (ptrdiff_t j = 0; j < d; j++)
+            sample->z[sample->count * d + j] = (double)latents[i * d + j];
+        sample->atoms[sample->count++] = m;
+    }
+    atm_mem_free(latents);
+    atm_mem_free(images);
+    return status;
+}
+
+static void standardisation(struct atm_calibration *c, const struct sample *sample, ptrdiff_t d) {
+    for (ptrdiff_t j = 0; j < d; j++) {
+        const double *column = sample->z + j;
+        size_t n = (size_t)sample->count, stride = (size_t)d;
+        c->mean[j] = gsl_stats_mean(column, stride, n);
+        double sd = gsl_stats_sd_m(column, stride, n, c->mean[j]);
+        c->scale[j] = sd > 0 ? sd : 1;
+        gsl_stats_minmax(&c->low[j], &c->high[j], column, stride, n);
+    }
+}
+
+/* ---- Fitting ---- */
+
+/* Every fifth sample is held out. */
+static bool held_out(ptrdiff_t i) { return i % 5 == 4; }
+
+static double target(const struct atom_measure *m, int k) {
+    return k == 0 ? m->mass : k == 1 ? m->x : m->y;
+}
+
+/* Weighted least squares of one degree into c->coefficients, from the samples not held out. Weights
+ * grow with the mass: the position of a faint block matters little and is ill-defined. */
+static enum atm_status fit_degree(struct atm_calibration *c, const struct sample *sample, int d,
+                                  struct atm_err *err) {
+    size_t rows = 0, terms = (size_t)c->terms;
+    for (ptrdiff_t i = 0; i < sample->count; i++)
+        rows += !held_out(i);
+    gsl_matrix *x = gsl_matrix_alloc(rows, terms), *cov = gsl_matrix_alloc(terms, terms);
+    gsl_vector *y = gsl_vector_alloc(rows), *w = gsl_vector_alloc(rows);
+    gsl_vector *beta = gsl_vector_alloc(terms);
+    gsl_multifit_linear_workspace *work = gsl_multifit_linear_alloc(rows, terms);
+    enum atm_status status =
+        x && cov && y && w && beta && work ? ATM_OK : atm_err_memory(err, "calibration");
+    for (int k = 0; !status && k < 3; k++) {
+        size_t row = 0;
+        for (ptrdiff_t i = 0; i < sample->count; i++) {
+            if (held_out(i))
+                continue;
+            double values[ATM_POLYNOMIAL_TERMS], standard[ATM_LATENT_MAX];
+            for (int j = 0; j < d; j++)
+                standard[j] = (sample->z[i * d + j] - c->mean[j]) / c->scale[j];
+            atm_polynomial_terms(d, c->degree, standard, values);
+            for (size_t j = 0; j < terms; j++)
+                gsl_matrix_set(x, row, j, values[j]);
+            gsl_vector_set(y, row, target(&sample->atoms[i], k));
+            gsl_vector_set(w, row++, k ? sample->atoms[i].mass : 1);
+        }
+        double chisq;
+        if (gsl_multifit_wlinear(x, w, y, beta, cov, &chisq, work))
+            status = atm_err_set(err, ATM_FAIL, "calibration: the least-squares fit failed");
+        for (size_t j = 0; !status && j < terms; j++)
+            c->coefficients[(size_t)k * terms + j] = gsl_vector_get(beta, j);
+    }
+    gsl_multifit_linear_free(work);
+    gsl_vector_free(beta);
+    gsl_vector_free(w);
+    gsl_vector_free(y);
+    gsl_matrix_free(cov);
+    gsl_matrix_free(x);
+    return status;
+}
+
+static double median_of(const struct sample *sample, bool sigma) {
+    double *values = atm_mem_alloc((size_t)sample->count, sizeof *values);
+    for (ptrdiff_t i = 0; values && i < sample->count; i++)
+        values[i] = sigma ? sample->atoms[i].sigma : sample->atoms[i].mass;
+    if (values)
+        gsl_sort(values, 1, (size_t)sample->count);
+    double median =
+        values ? gsl_stats_median_from_sorted_data(values, 1, (size_t)sample->count) : NAN;
+    atm_mem_free(values);
+    return median;
+}
+
+/* Residuals on the held-out samples of at least a third of the median mass. */
+static enum atm_status assess(struct atm_calibration *c, const struct sample *sample, int d,
+                              struct atm_err *err) {
+    double median = median_of(sample, false), r2 = 0, m2 = 0;
+    size_t n = 0, capacity = (size_t)sample->count;
+    double *mapped = atm_mem_alloc(4 * capacity, sizeof *mapped);
+    if (!mapped)
+        return atm_err_memory(err, "calibration");
+    double *measured = mapped + capacity;
+    for (ptrdiff_t i = 0; i < sample->count; i++) {
+        const struct atom_measure *m = &sample->atoms[i];
+        if (!held_out(i) || m->mass < median / 3)
+            continue;
+        float z[ATM_LATENT_MAX];
+        for (int j = 0; j < d; j++)
+            z[j] = (float)sample->z[i * d + j];
+        double mass, x, y;
+        atm_calibration_apply(c, d, z, &mass, &x, &y);
+        r2 += (x - m->x) * (x - m->x) + (y - m->y) * (y - m->y);
+        m2 += (mass - m->mass) * (mass - m->mass);
+        mapped[n] = mass, measured[n++] = m->mass;
+    }
+    c->position_rms_px = n ? sqrt(r2 / (double)n) : NAN;
+    c->mass_rms = n ? sqrt(m2 / (double)n) / median : NAN;
+    c->monotone =
+        n > 2 ? gsl_stats_spearman(mapped, 1, measured, 1, n, mapped + 2 * capacity) : NAN;
+    atm_mem_free(mapped);
+    return ATM_OK;
+}
+
+/* Fit every degree that has at least five samples a coefficient; keep the best in position. */
+static enum atm_status fit_map(struct atm_calibration *best, const struct sample *sample, int d,
+                               int64_t max_degree, struct atm_err *err) {
+    enum atm_status status = ATM_OK;
+    for (int degree = 1; !status && degree <= max_degree; degree++) {
+        struct atm_calibration c = *best;
+        c.degree = degree;
+        c.terms = atm_calibration_terms(d, degree);
+        if (!c.terms || 5 * c.terms > sample->count)
+            break;
+        c.coefficients = atm_mem_alloc(3 * (size_t)c.terms, sizeof(double));
+        status =
+            c.coefficients ? fit_degree(&c, sample, d, err) : atm_err_memory(err, "calibration");
+        if (!status)
+            status = assess(&c, sample, d, err);
+        bool better = !status && (!best->done || c.position_rms_px < best->position_rms_px);
+        c.done = true;
+        atm_mem_free(better ? best->coefficients : c.coefficients);
+        if (better)
+            *best = c;
+    }
+    return status;
+}
+
+enum atm_status atm_calibrate_model(struct atm_model *model,
+                                    const struct atm_calibrate_options *options,
+                                    struct atm_err *err) {
+    struct sample sample = {0};
+    struct atm_calibration c = {0};
+    if (!model->latent_count)
+        return atm_err_set(err, ATM_FAIL,
+                           "the model holds no sample of latents to calibrate "
+                           "with: finish its training first");
+    enum atm_status status = measure_sample(model, (ptrdiff_t)options->samples, &sample, err);
+    if (!status && sample.count < 50)
+        status = atm_err_set(err, ATM_FAIL,
+                             "calibration: only %td blocks look like an atom; train longer, or on "
+                             "a movie with more emitters",
+                             sample.count);
+    if (!status) {
+        standardisation(&c, &sample, model->latent);
+        c.sigma_px = median_of(&sample, true);
+        c.samples = sample.count;
+        status = fit_map(&c, &sample, (int)model->latent, options->max_degree, err);
+    }
+    if (!status && !c.done)
+        status = atm_err_set(err, ATM_FAIL, "calibration: too few samples for a map");
+    if (status) {
+        atm_mem_free(c.coefficients);
+    } else {
+        atm_mem_free(model->calibration.coefficients);
+        model->calibration = c;
+    }
+    sample_free(&sample);
+    return status;
+}

@@ -1,0 +1,196 @@
+/* Learning on a movie: the training set in memory, the automatic choices, the training loop with
+ * its checkpoints, and the calibration at the end. */
+#include "localize.h"
+#include "mem.h"
+#include "rng.h"
+
+#include <gsl/gsl_randist.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- Training set: normalised frames, in random order, the last ones held out ---- */
+
+static float *frame_at(float *frames, const struct atm_source_info *info, ptrdiff_t i) {
+    return frames + i * info->height * info->width;
+}
+
+/* Every stride-th frame, so that at most memory_mb are kept. */
+static enum atm_status load_frames(struct atm_source *source, const struct atm_train_options *train,
+                                   double scale, float **frames, ptrdiff_t *count,
+                                   struct atm_err *err) {
+    const struct atm_source_info *info = atm_source_info(source);
+    size_t pixels = (size_t)(info->height * info->width);
+    double fit = fmax(1, train->memory_mb * 1e6 / ((double)pixels * sizeof(float)));
+    ptrdiff_t stride = (ptrdiff_t)ceil((double)info->frames / fit);
+    ptrdiff_t n = (info->frames + stride - 1) / stride, at = 0;
+    float *image = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, 2 * sizeof *image);
+    *frames = atm_mem_alloc((size_t)n * pixels, sizeof **frames);
+    enum atm_status status = image && *frames ? ATM_OK
+                                              : atm_err_memory(err, "the training frames; lower "
+                                                                    "train.memory_mb");
+    for (ptrdiff_t c = 0; !status && c < info->chunks; c++) {
+        float *background = image + ATM_SOURCE_CHUNK * pixels;
+        ptrdiff_t got, first = c * ATM_SOURCE_CHUNK;
+        status = atm_source_read(source, c, image, background, &got, err);
+        for (ptrdiff_t t = 0; !status && t < got; t++) {
+            if ((first + t) % stride)
+                continue;
+            float *to = frame_at(*frames, info, at++);
+            size_t from = (size_t)t * pixels;
+            for (size_t i = 0; i < pixels; i++)
+                to[i] = (float)((double)(image[from + i] - background[from + i]) / scale);
+        }
+    }
+    *count = at;
+    atm_mem_free(image);
+    return status;
+}
+
+static void swap_frames(float *a, float *b, ptrdiff_t pixels) {
+    for (ptrdiff_t i = 0; i < pixels; i++) {
+        float t = a[i];
+        a[i] = b[i], b[i] = t;
+    }
+}
+
+/* Fisher-Yates, so that the held-out frames come from the whole movie. */
+static void shuffle_frames(float *frames, ptrdiff_t count, ptrdiff_t pixels, uint64_t seed) {
+    struct atm_rng rng;
+    atm_rng_init(&rng, seed, ATM_RNG_SPLIT, 0);
+    for (ptrdiff_t i = count - 1; i > 0; i--) {
+        ptrdiff_t j = (ptrdiff_t)gsl_rng_uniform_int(&rng.gsl, (unsigned long)(i + 1));
+        if (j != i)
+            swap_frames(frames + i * pixels, frames + j * pixels, pixels);
+    }
+}
+
+/* ---- Automatic choices ---- */
+
+/* One cell of 4 px holds density_px * 16 peaks; peaks undercount where emitters overlap, so a
+ * second block comes early. */
+static void choose_grid(const struct atm_source_info *info, struct atm_model_options *model,
+                        const struct atm_sink *sink) {
+    if (model->kind != ATM_MODEL_CONVOLUTIONAL)
+        return;
+    double per_cell = info->density_px * 16;
+    if (!model->cell_px)
+        model->cell_px = 4;
+    if (!model->blocks_per_cell)
+        model->blocks_per_cell = model->cell_px == 8 || per_cell > 0.3 ? 2 : 1;
+    atm_log(sink, ATM_LOG_INFO,
+            "%.3f peaks per 4x4 px and frame: cells of %lld px with %lld blocks each", per_cell,
+            (long long)model->cell_px, (long long)model->blocks_per_cell);
+}
+
+/* ---- The loop ---- */
+
+static enum atm_status start_model(struct atm_source *source,
+                                   const struct atm_learn_options *options, const char *checkpoint,
+                                   const char *provenance, const struct atm_sink *sink,
+                                   struct atm_model **model, struct atm_err *err) {
+    const struct atm_source_info *info = atm_source_info(source);
+    if (checkpoint && access(checkpoint, F_OK) == 0) {
+        enum atm_status status = atm_model_load(checkpoint, model, err);
+        if (status)
+            return atm_err_prefix(err, "cannot continue; remove the checkpoint to start afresh: ");
+        const char *had = (*model)->provenance;
+        if (had && provenance && !strcmp(had, provenance)) {
+            atm_log(sink, ATM_LOG_INFO, "continuing the training from step %lld",
+                    (long long)(*model)->step);
+            (*model)->net_options.convolution = options->net.convolution;
+            return ATM_OK;
+        }
+        atm_log(sink, ATM_LOG_WARNING,
+                "%s is of another movie or configuration; training starts afresh", checkpoint);
+        atm_model_destroy(model);
+    }
+    struct atm_model_options chosen = options->model;
+    choose_grid(info, &chosen, sink);
+    enum atm_status status = atm_model_create(&chosen, &options->net, options->seed, model, err);
+    if (status)
+        return status;
+    (*model)->image_scale = info->scale;
+    (*model)->background = info->background;
+    if (provenance) {
+        size_t size = strlen(provenance) + 1;
+        (*model)->provenance = atm_mem_alloc(size, 1);
+        if (!(*model)->provenance)
+            return atm_err_memory(err, "the provenance");
+        memcpy((*model)->provenance, provenance, size);
+    }
+    return ATM_OK;
+}
+
+static enum atm_status train_loop(struct atm_trainer *trainer, struct atm_model *model,
+                                  const struct atm_train_options *train, const char *checkpoint,
+                                  const struct atm_sink *sink, struct atm_err *err) {
+    while (!atm_trainer_done(trainer)) {
+        bool stop = atm_log_stopped(sink);
+        bool due = model->step % train->checkpoint_every == 0 && model->step > 0;
+        if (checkpoint && (stop || due)) {
+            enum atm_status saved = atm_model_save(model, checkpoint, true, err);
+            if (saved)
+                return saved;
+        }
+        if (stop)
+            return atm_err_set(err, ATM_STOPPED,
+                               "stopped at training step %lld of %lld; the same "
+                               "command continues",
+                               (long long)model->step, (long long)train->steps);
+        enum atm_status status = atm_trainer_step(trainer, err);
+        if (status)
+            return status;
+        const struct atm_curve_point *last = atm_trainer_last(trainer);
+        atm_log_progress(sink, "training steps", model->step, train->steps,
+                         "loss %.4g, held out %.4g", last ? last->loss : NAN,
+                         last ? last->validation : NAN);
+    }
+    return ATM_OK;
+}
+
+static enum atm_status train(struct atm_source *source, struct atm_model *model,
+                             const struct atm_learn_options *options, const char *checkpoint,
+                             const struct atm_sink *sink, struct atm_err *err) {
+    const struct atm_source_info *info = atm_source_info(source);
+    struct atm_training_set set = {.height = info->height, .width = info->width};
+    struct atm_trainer *trainer = NULL;
+    float *frames = NULL;
+    enum atm_status status =
+        load_frames(source, &options->train, model->image_scale, &frames, &set.count, err);
+    if (!status) {
+        shuffle_frames(frames, set.count, info->height * info->width, options->seed);
+        set.frames = frames;
+        set.validation_count = (ptrdiff_t)((double)set.count * options->train.validation);
+        status = atm_trainer_create(model, &options->train, &set, &trainer, err);
+    }
+    if (!status)
+        status = train_loop(trainer, model, &options->train, checkpoint, sink, err);
+    if (!status)
+        status = atm_trainer_finish(trainer, err);
+    atm_trainer_destroy(&trainer);
+    atm_mem_free(frames);
+    return status;
+}
+
+enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_learn_options *options,
+                                const char *checkpoint, const char *provenance,
+                                const struct atm_sink *sink, struct atm_model **model,
+                                struct atm_err *err) {
+    *model = NULL;
+    enum atm_status status = start_model(source, options, checkpoint, provenance, sink, model, err);
+    if (!status)
+        status = train(source, *model, options, checkpoint, sink, err);
+    if (!status)
+        status = atm_calibrate_model(*model, &options->calibrate, err);
+    if (status) {
+        atm_model_destroy(model);
+        return status;
+    }
+    const struct atm_calibration *c = &(*model)->calibration;
+    atm_log(sink, ATM_LOG_INFO,
+            "calibrated on %td rendered atoms: sigma %.3f px, map of degree %d, position residual "
+            "%.3f px rms, amplitude residual %.1f %%",
+            c->samples, c->sigma_px, c->degree, c->position_rms_px, 100 * c->mass_rms);
+    return ATM_OK;
+}

@@ -1,0 +1,181 @@
+#include "background.h"
+#include "localize.h"
+#include "mem.h"
+
+#include <gsl/gsl_sort_float.h>
+#include <math.h>
+#include <string.h>
+
+enum { SAMPLED_CHUNKS = 4, MAX_PEAKS = 20000 };
+
+struct atm_source {
+    struct atm_movie *movie; /* owned */
+    struct atm_input_options options;
+    struct atm_source_info info;
+    double offset, photons_per_adu;
+    float *map;     /* (H, W) */
+    float *offsets; /* (ATM_SOURCE_CHUNK) */
+};
+
+const struct atm_source_info *atm_source_info(const struct atm_source *s) { return &s->info; }
+
+struct atm_movie *atm_source_movie(struct atm_source *s) {
+    return s->movie;
+}
+
+enum atm_status atm_source_read(struct atm_source *s, ptrdiff_t index, float *image,
+                                float *background, ptrdiff_t *count, struct atm_err *err) {
+    const struct atm_source_info *info = &s->info;
+    ptrdiff_t first = index * ATM_SOURCE_CHUNK, left = info->frames - first;
+    ptrdiff_t n = left < ATM_SOURCE_CHUNK ? left : ATM_SOURCE_CHUNK;
+    ptrdiff_t pixels = info->height * info->width;
+    enum atm_status status = atm_movie_read(s->movie, info->first_frame + first, n, image, err);
+    if (status)
+        return status;
+    for (ptrdiff_t i = 0; i < n * pixels; i++)
+        image[i] = (float)(((double)image[i] - s->offset) * s->photons_per_adu);
+    *count = n;
+    if (s->options.background == 1) {
+        memset(background, 0, (size_t)(n * pixels) * sizeof *background);
+        return ATM_OK;
+    }
+    status = atm_background_estimate(image, n, info->height, info->width, s->map, s->offsets, err);
+    for (ptrdiff_t t = 0; !status && t < n; t++)
+        for (ptrdiff_t i = 0; i < pixels; i++)
+            background[t * pixels + i] = s->map[i] + s->offsets[t];
+    return status;
+}
+
+/* ---- Statistics ---- */
+
+struct statistics {
+    double level, variance; /* sums over the sampled frames */
+    ptrdiff_t frames, peaks;
+    float *heights;
+};
+
+/* Noise level and peaks of every eighth frame of a chunk. */
+static void add_chunk(const struct atm_source_info *info, const float *image,
+                      const float *background, ptrdiff_t count, float *values,
+                      struct statistics *st) {
+    ptrdiff_t pixels = info->height * info->width;
+    for (ptrdiff_t t = 0; t<count; t += count> 8 ? 8 : 1) {
+        const float *frame = image + t * pixels, *ground = background + t * pixels;
+        double level, sd, mean = 0, top = 0;
+        for (ptrdiff_t i = 0; i < pixels; i++) {
+            values[i] = frame[i] - ground[i];
+            top = fmax(top, (double)values[i]);
+            mean += (double)ground[i] / (double)pixels;
+        }
+        atm_background_level(values, pixels, &level, &sd);
+        st->level += mean + level;
+        st->variance += sd * sd;
+        st->frames++;
+        st->peaks +=
+            atm_background_peaks(frame, ground, info->height, info->width, fmax(sd, 0.02 * top),
+                                 st->heights + st->peaks, MAX_PEAKS - st->peaks);
+    }
+}
+
+/* What is not known of the camera is guessed from the background: its variance is light, and the
+ * light above the offset is at most the whole level. Refinement measures it better on its
+ * residuals. */
+static struct atm_noise guess_noise(const struct atm_source_info *info) {
+    const struct atm_camera *camera = &info->camera;
+    if (info->photons) {
+        double qe = isnan(camera->qe) ? 1 : camera->qe;
+        double excess = camera->em_gain > 1 ? 2 : 1;
+        double read = isnan(camera->read_noise) ? 0 : camera->read_noise / qe;
+        return (struct atm_noise){excess / qe, 0, read * read};
+    }
+    double gain = info->background > 0 ? info->background_variance / info->background : 0;
+    return (struct atm_noise){gain, info->background, info->background_variance};
+}
+
+static enum atm_status measure(struct atm_source *s, struct atm_err *err) {
+    struct atm_source_info *info = &s->info;
+    size_t pixels = (size_t)(info->height * info->width);
+    struct statistics st = {.heights = atm_mem_alloc(MAX_PEAKS, sizeof(float))};
+    float *image = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, 2 * sizeof *image);
+    float *values = atm_mem_alloc(pixels, sizeof *values);
+    enum atm_status status =
+        st.heights && image && values ? ATM_OK : atm_err_memory(err, "reading the movie");
+    ptrdiff_t chunks = info->chunks < SAMPLED_CHUNKS ? info->chunks : SAMPLED_CHUNKS;
+    for (ptrdiff_t c = 0; !status && c < chunks; c++) {
+        float *background = image + ATM_SOURCE_CHUNK * pixels;
+        ptrdiff_t count;
+        status = atm_source_read(s, c * info->chunks / chunks, image, background, &count, err);
+        if (!status)
+            add_chunk(info, image, background, count, values, &st);
+    }
+    if (!status) {
+        double frames = (double)st.frames;
+        info->background = st.level / frames;
+        info->background_variance = st.variance / frames;
+        info->density_px = (double)st.peaks / frames / (double)pixels;
+        info->noise = guess_noise(info);
+        gsl_sort_float(st.heights, 1, (size_t)st.peaks);
+        info->scale = st.peaks ? (double)st.heights[st.peaks / 2] : 0;
+        if (!(info->scale > 0))
+            info->scale = info->background_variance > 0 ? 10 * sqrt(info->background_variance) : 1;
+        if (!isnan(s->options.scale))
+            info->scale = s->options.scale;
+    }
+    atm_mem_free(st.heights);
+    atm_mem_free(image);
+    atm_mem_free(values);
+    return status;
+}
+
+static enum atm_status choose_frames(struct atm_source *s, const char *path, struct atm_err *err) {
+    const struct atm_movie_info *movie = atm_movie_info(s->movie);
+    struct atm_source_info *info = &s->info;
+    info->first_frame = (ptrdiff_t)s->options.first_frame;
+    ptrdiff_t left = movie->frames - info->first_frame, wanted = (ptrdiff_t)s->options.frame_count;
+    if (left <= 0 || wanted > left)
+        return atm_err_set(err, ATM_FAIL,
+                           "%s: has %td frames; input.first_frame = %td and input.frame_count = "
+                           "%td ask for more",
+                           path, movie->frames, info->first_frame, wanted);
+    info->frames = wanted ? wanted : left;
+    info->chunks = (info->frames + ATM_SOURCE_CHUNK - 1) / ATM_SOURCE_CHUNK;
+    info->height = movie->height, info->width = movie->width;
+    if (info->height < 8 || info->width < 8)
+        return atm_err_set(err, ATM_FAIL, "%s: frames of %td x %td px; at least 8 x 8 are needed",
+                           path, info->height, info->width);
+    return ATM_OK;
+}
+
+enum atm_status atm_source_open(const char *path, const struct atm_input_options *options,
+                                const struct atm_camera *camera, struct atm_source **source,
+                                struct atm_err *err) {
+    struct atm_source *s = atm_mem_alloc(1, sizeof *s);
+    if (!s)
+        return atm_err_memory(err, "reading the movie");
+    s->options = *options;
+    const struct atm_movie_options movie_options = {options->allow_truncated};
+    enum atm_status status = atm_movie_open(path, &movie_options, &s->movie, err);
+    if (!status)
+        status = choose_frames(s, path, err);
+    if (!status) {
+        s->info.camera = atm_camera_merge(&atm_movie_info(s->movie)->camera, camera);
+        s->info.photons = atm_camera_photons(&s->info.camera, &s->offset, &s->photons_per_adu);
+        s->map = atm_mem_alloc((size_t)(s->info.height * s->info.width), sizeof *s->map);
+        s->offsets = atm_mem_alloc(ATM_SOURCE_CHUNK, sizeof *s->offsets);
+        status = s->map && s->offsets ? measure(s, err) : atm_err_memory(err, "reading the movie");
+    }
+    if (status)
+        atm_source_close(&s);
+    *source = s;
+    return status;
+}
+
+void atm_source_close(struct atm_source **source) {
+    if (!*source)
+        return;
+    atm_movie_close(&(*source)->movie);
+    atm_mem_free((*source)->map);
+    atm_mem_free((*source)->offsets);
+    atm_mem_free(*source);
+    *source = NULL;
+}
