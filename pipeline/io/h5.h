@@ -37,6 +37,10 @@ enum atm_status atm_h5_write(struct atm_h5 *file, const char *name, enum atm_h5_
 /* Shape of a data set; rank <= ATM_H5_MAX_RANK is checked. */
 enum atm_status atm_h5_shape(const struct atm_h5 *file, const char *name, int *rank,
                              ptrdiff_t dims[ATM_H5_MAX_RANK], struct atm_err *err);
+/* What the file stores: "uint16", "float32", ..., "text", "table" (compound) or "other". */
+enum { ATM_H5_KIND_SIZE = 16 };
+enum atm_status atm_h5_kind(const struct atm_h5 *file, const char *name,
+                            char kind[ATM_H5_KIND_SIZE], struct atm_err *err);
 /* Read a whole data set of exactly `count` elements, converted to `type`. */
 enum atm_status atm_h5_read(const struct atm_h5 *file, const char *name, enum atm_h5_type type,
                             ptrdiff_t count, void *data, struct atm_err *err);
