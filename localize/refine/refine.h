@@ -7,20 +7,36 @@
 #include "table.h"
 
 struct atm_refine_options {
-    int likelihood;            /* poisson | least_squares (weighted by the variance of the model) */
-    double sigma_px;           /* PSF sigma; auto: from the model's atom, then from the data */
-    double merge_radius;       /* seeds nearer than this times sigma become one before fitting */
-    double false_per_frame;    /* expected false positives per frame and 1000 px: sets the LR threshold */
-    int64_t rounds;            /* of fit, add from residual, prune */
+    int likelihood;      /* poisson | least_squares (weighted by the variance of the model) */
+    double sigma_px;     /* PSF sigma; auto: from the model's atom, then from the data */
+    double merge_radius; /* seeds nearer than this times sigma become one before fitting */
+    double
+        false_per_frame; /* expected false positives per frame and 1000 px: sets the LR threshold */
+    int64_t rounds;      /* of fit, add from residual, prune */
     int64_t max_iterations;
+    int population; /* enum atm_refine_use: what an input's population is used for */
+};
+enum atm_refine_use {
+    ATM_REFINE_POPULATION_NONE,
+    ATM_REFINE_POPULATION_COUNT, /* how many emitters there are */
+    ATM_REFINE_POPULATION_FIT,   /* also the final photons and positions (maximum a posteriori) */
 };
 extern const struct atm_section atm_refine_section;
 
-/* Noise of one pixel with expected value mu (in the units of the image): variance = gain * (mu - zero) + floor.
- * A photon image of a Poisson camera: gain 1, zero 0, floor read_noise^2. Movies of unknown cameras
- * come in ADU with gain, zero, floor estimated from the stack. */
+/* Noise of one pixel with expected value mu (in the units of the image): variance = gain * (mu -
+ * zero) + floor. A photon image of a Poisson camera: gain 1, zero 0, floor read_noise^2. Movies of
+ * unknown cameras come in ADU with gain, zero, floor estimated from the stack. */
 struct atm_noise {
     double gain, zero, floor;
+};
+
+/* What the movie's emitters are like, learned from the movie itself: log-normal photons (per
+ * emitter and frame) and emitters per pixel and frame. log_sd 0: unknown. Where it is known, the
+ * number of emitters that explain a blob is decided by evidence under it; else each must be worth
+ * the threshold. */
+struct atm_refine_population {
+    double log_mean, log_sd; /* of photons */
+    double density;          /* px^-2 */
 };
 
 struct atm_refine; /* workspace for frames of one size; not shared between threads */
@@ -30,8 +46,9 @@ enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrd
 void atm_refine_destroy(struct atm_refine **refine);
 
 /* image (H, W) in photons; background (H, W) start values of the background (the fit adds a smooth
- * correction); seeds: x, y, photons used, blocks carried over. Appends to out the localizations, frame
- * field = frame. Deterministic. sigma_px and noise are passed per call so that they can be estimated. */
+ * correction); seeds: x, y, photons used, blocks carried over. Appends to out the localizations,
+ * frame field = frame. Deterministic. sigma_px and noise are passed per call so that they can be
+ * estimated. */
 struct atm_refine_input {
     const float *image, *background;
     double sigma_px;
@@ -39,6 +56,7 @@ struct atm_refine_input {
     const struct atm_loc *seeds;
     ptrdiff_t seed_count;
     int64_t frame;
+    struct atm_refine_population population; /* zero: unknown */
 };
 enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_refine_input *input,
                                  struct atm_table *out, struct atm_err *err);
@@ -47,9 +65,19 @@ enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_ref
 const float *atm_refine_model(const struct atm_refine *refine);
 
 /* PSF sigma from the data: maximises the likelihood over sigma on the given frames (seeds as
- * above), starting at inputs[0].sigma_px; only well-isolated emitters are used where there are enough. */
+ * above), starting at inputs[0].sigma_px; only well-isolated emitters are used where there are
+ * enough. */
 enum atm_status atm_refine_estimate_sigma(struct atm_refine *refine,
                                           const struct atm_refine_input *inputs, ptrdiff_t count,
                                           double *sigma_px, struct atm_err *err);
+
+/* Population from the data: refines the given frames without one, then a few times with what it
+ * learned last. Some dozens of emitters are enough; with fewer the population stays zero (unknown).
+ */
+enum atm_status atm_refine_estimate_population(struct atm_refine *refine,
+                                               const struct atm_refine_input *inputs,
+                                               ptrdiff_t count,
+                                               struct atm_refine_population *population,
+                                               struct atm_err *err);
 
 #endif

@@ -1,0 +1,361 @@
+#include "model_choice.h"
+#include "mem.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Refitted together: emitters within this of the one in question; more would hardly notice. */
+static const double NEIGHBOUR_SIGMAS = 4.0;
+static const double WINDOW_SIGMAS = 3.2;    /* pixels looked at beyond the refitted emitters */
+static const double MERGE_SIGMAS = 2.2;     /* pairs farther apart are never one */
+static const double SPLIT_SIGMAS = 0.6;     /* start of both halves from their centre */
+static const double CANDIDATE_SIGMAS = 2.8; /* residual peaks worth a refit */
+enum { GROUP_MAX = 16, LOCAL_ITERATIONS = 12 };
+static const double LOCAL_TOLERANCE = 0.02;
+
+/* One way to explain a neighbourhood. from[i] is the emitter's index in the tile, -1 new. */
+struct hypothesis {
+    struct atm_spot spots[GROUP_MAX + 2];
+    ptrdiff_t from[GROUP_MAX + 2];
+    ptrdiff_t count;
+    double score; /* -2 log evidence, or penalised deviance; lower is better */
+};
+
+struct atm_choice {
+    struct hypothesis null, trial, best;
+    ptrdiff_t group[GROUP_MAX], group_count; /* tile indices; the first is in question */
+    ptrdiff_t x0, y0, width, height;         /* window */
+};
+
+enum atm_status atm_choice_create(struct atm_choice **choice, struct atm_err *err) {
+    *choice = atm_mem_alloc(1, sizeof **choice);
+    return *choice ? ATM_OK : atm_err_memory(err, "model choice");
+}
+
+void atm_choice_destroy(struct atm_choice **choice) {
+    atm_mem_free(*choice);
+    *choice = NULL;
+}
+
+/* Expected maxima above u of the matched filter's output in noise: a smooth Gaussian field of unit
+ * variance and correlation exp(-d^2 / (4 sigma^2)) (Adler 1981; Worsley 1992,
+ * doi:10.1038/jcbfm.1992.127, equation 2). */
+static double false_peaks(double u, double sigma_px) {
+    double area = 1000 / (2 * sigma_px * sigma_px);
+    return area * pow(2 * M_PI, -1.5) * u * exp(-0.5 * u * u);
+}
+
+double atm_choice_threshold(double false_per_frame, double sigma_px) {
+    double low = 1, high = 40; /* false_peaks falls from u = 1 on */
+    for (int i = 0; i < 60; i++) {
+        double u = 0.5 * (low + high);
+        *(false_peaks(u, sigma_px) > false_per_frame ? &low : &high) = u;
+    }
+    return low * low;
+}
+
+static double distance2(const struct atm_spot *a, double x, double y) {
+    return (a->x - x) * (a->x - x) + (a->y - y) * (a->y - y);
+}
+
+/* The emitters nearest to (x, y), within reach, nearest first. */
+static void gather(struct atm_choice *c, const struct atm_tile *tile, double x, double y) {
+    double reach = NEIGHBOUR_SIGMAS * tile->sigma_px, distances[GROUP_MAX + 1];
+    c->group_count = 0;
+    for (ptrdiff_t i = 0; i < tile->count; i++) {
+        double d = distance2(&tile->spots[i], x, y);
+        if (!(tile->spots[i].amplitude > 0) || d > reach * reach)
+            continue;
+        ptrdiff_t at = c->group_count;
+        for (; at > 0 && distances[at - 1] > d; at--)
+            if (at < GROUP_MAX)
+                distances[at] = distances[at - 1], c->group[at] = c->group[at - 1];
+        if (at < GROUP_MAX)
+            distances[at] = d, c->group[at] = i;
+        c->group_count += c->group_count < GROUP_MAX;
+    }
+}
+
+static ptrdiff_t within(double v, ptrdiff_t n) {
+    return v < 0 ? 0 : v > (double)(n - 1) ? n - 1 : (ptrdiff_t)lround(v);
+}
+
+/* Copy the pixels around the group and (x, y); base = expectation without the group. */
+static void open_window(struct atm_choice *c, struct atm_tile *tile, double x, double y) {
+    double x_low = x, x_high = x, y_low = y, y_high = y, margin = WINDOW_SIGMAS * tile->sigma_px;
+    for (ptrdiff_t k = 0; k < c->group_count; k++) {
+        const struct atm_spot *s = &tile->spots[c->group[k]];
+        x_low = fmin(x_low, s->x), x_high = fmax(x_high, s->x);
+        y_low = fmin(y_low, s->y), y_high = fmax(y_high, s->y);
+        atm_tile_paint(tile, s, -1);
+    }
+    c->x0 = within(x_low - margin, tile->width), c->y0 = within(y_low - margin, tile->height);
+    c->width = within(x_high + margin, tile->width) + 1 - c->x0;
+    c->height = within(y_high + margin, tile->height) + 1 - c->y0;
+    const double *from[4] = {tile->counts, tile->valid, tile->variance, tile->mean};
+    for (int k = 0; k < 4; k++)
+        for (ptrdiff_t row = 0; row < c->height; row++)
+            memcpy(tile->window[k] + row * c->width, from[k] + (c->y0 + row) * tile->width + c->x0,
+                   (size_t)c->width * sizeof(double));
+    for (ptrdiff_t k = 0; k < c->group_count; k++)
+        atm_tile_paint(tile, &tile->spots[c->group[k]], 1);
+}
+
+/* Without a population every emitter must be worth the threshold. With one: minus twice the log of
+ * the Laplace approximation to the evidence, emitters being a Poisson process of the population's
+ * density and log-normal brightness (the quadratic part of which is in the objective already). */
+static double score(const struct atm_tile *tile, const struct hypothesis *h) {
+    const struct atm_refine_population *p = &tile->population;
+    if (p->log_sd <= 0)
+        return tile->local.objective + tile->threshold * (double)h->count;
+    double each = 2 * log(p->log_sd) - 2 * log(p->density) - 2 * log(2 * M_PI), sum = 0;
+    for (ptrdiff_t i = 0; i < h->count; i++)
+        sum += each + 2 * log(h->spots[i].amplitude);
+    return tile->local.objective + sum + atm_envelope_log_det(&tile->local.factor);
+}
+
+static enum atm_status judge(struct atm_choice *c, struct atm_tile *tile, struct hypothesis *h,
+                             struct atm_err *err) {
+    double dx = (double)c->x0, dy = (double)c->y0, none = 0;
+    const struct atm_fit_problem problem = {
+        .height = c->height,
+        .width = c->width,
+        .pixels = {tile->window[0], tile->window[1], tile->window[2]},
+        .base = tile->window[3],
+        .sigma_px = tile->sigma_px,
+        .likelihood = tile->likelihood,
+        .x_min = fmax(tile->x_min - dx, -0.5),
+        .x_max = fmin(tile->x_max - dx, (double)c->width - 0.5),
+        .y_min = fmax(tile->y_min - dy, -0.5),
+        .y_max = fmin(tile->y_max - dy, (double)c->height - 0.5),
+        .log_mean = tile->population.log_mean,
+        .log_sd = tile->population.log_sd,
+        .position_precision = tile->position_precision,
+        .tolerance = LOCAL_TOLERANCE,
+        .max_iterations = LOCAL_ITERATIONS,
+    };
+    for (ptrdiff_t i = 0; i < h->count; i++)
+        h->spots[i].x -= dx, h->spots[i].y -= dy;
+    enum atm_status status = atm_fit_run(&tile->local, &problem, h->spots, h->count, &none, err);
+    for (ptrdiff_t i = 0; i < h->count; i++)
+        h->spots[i].x += dx, h->spots[i].y += dy;
+    if (!status)
+        h->score = tile->local.determined ? score(tile, h) : INFINITY;
+    return status;
+}
+
+/* Judge c->trial and keep it when it beats the best so far. */
+static enum atm_status compete(struct atm_choice *c, struct atm_tile *tile, struct atm_err *err) {
+    enum atm_status status = judge(c, tile, &c->trial, err);
+    if (!status && c->trial.score < c->best.score)
+        c->best = c->trial;
+    return status;
+}
+
+static enum atm_status open_case(struct atm_choice *c, struct atm_tile *tile, double x, double y,
+                                 struct atm_err *err) {
+    gather(c, tile, x, y);
+    open_window(c, tile, x, y);
+    c->null.count = c->group_count;
+    for (ptrdiff_t k = 0; k < c->group_count; k++) {
+        c->null.from[k] = c->group[k];
+        c->null.spots[k] = tile->spots[c->group[k]];
+    }
+    enum atm_status status = judge(c, tile, &c->null, err);
+    c->best = c->null;
+    return status;
+}
+
+/* Make the best hypothesis the tile's state. */
+static enum atm_status adopt(struct atm_choice *c, struct atm_tile *tile, int64_t flags,
+                             struct atm_err *err) {
+    const struct hypothesis *h = &c->best;
+    for (ptrdiff_t k = 0; k < c->group_count; k++) {
+        struct atm_spot *old = &tile->spots[c->group[k]];
+        atm_tile_paint(tile, old, -1);
+        old->amplitude = 0;
+        tile->marks[c->group[k]].settled = false;
+    }
+    for (ptrdiff_t k = 0; k < h->count; k++) {
+        atm_tile_paint(tile, &h->spots[k], 1);
+        if (h->from[k] >= 0) {
+            tile->spots[h->from[k]] = h->spots[k];
+            continue;
+        }
+        enum atm_status status =
+            atm_tile_append(tile, h->spots[k], (struct atm_mark){.flags = flags}, err);
+        if (status)
+            return status;
+    }
+    return ATM_OK;
+}
+
+static void drop(struct hypothesis *h, ptrdiff_t at) {
+    h->count--;
+    for (ptrdiff_t k = at; k < h->count; k++)
+        h->spots[k] = h->spots[k + 1], h->from[k] = h->from[k + 1];
+}
+
+/* ---- births ---- */
+
+static bool is_peak(const struct atm_tile *tile, ptrdiff_t x, ptrdiff_t y) {
+    double centre = tile->significance[y * tile->width + x];
+    for (ptrdiff_t dy = -1; dy <= 1; dy++)
+        for (ptrdiff_t dx = -1; dx <= 1; dx++) {
+            ptrdiff_t u = x + dx, v = y + dy;
+            if (u < 0 || v < 0 || u >= tile->width || v >= tile->height || (!dx && !dy))
+                continue;
+            double other = tile->significance[v * tile->width + u];
+            /* equal neighbours: the first in reading order is the peak */
+            if (other > centre || (other == centre && (dy < 0 || (dy == 0 && dx < 0))))
+                return false;
+        }
+    return true;
+}
+
+static enum atm_status try_birth(struct atm_choice *c, struct atm_tile *tile, struct atm_spot spot,
+                                 ptrdiff_t *changes, struct atm_err *err) {
+    enum atm_status status = open_case(c, tile, spot.x, spot.y, err);
+    if (status)
+        return status;
+    c->trial = c->null;
+    c->trial.spots[c->trial.count] = spot;
+    c->trial.from[c->trial.count++] = -1;
+    status = compete(c, tile, err);
+    if (status || c->best.count == c->null.count)
+        return status;
+    *changes += 1;
+    return adopt(c, tile, ATM_LOC_FROM_RESIDUAL, err);
+}
+
+enum { PEAK_MAX = 256 };
+struct peak {
+    ptrdiff_t x, y;
+    double significance;
+    struct atm_spot spot;
+};
+
+static ptrdiff_t find_peaks(struct atm_tile *tile, struct peak peaks[PEAK_MAX]) {
+    ptrdiff_t count = 0;
+    for (ptrdiff_t y = 0; y < tile->height; y++)
+        for (ptrdiff_t x = 0; x < tile->width; x++) {
+            double z = tile->significance[y * tile->width + x];
+            if (z < CANDIDATE_SIGMAS || !is_peak(tile, x, y))
+                continue;
+            ptrdiff_t at = count;
+            for (; at > 0 && peaks[at - 1].significance < z; at--)
+                if (at < PEAK_MAX)
+                    peaks[at] = peaks[at - 1];
+            if (at >= PEAK_MAX)
+                continue;
+            double amplitude = atm_tile_matched_amplitude(tile, x, y);
+            peaks[at] = (struct peak){x, y, z, {(double)x, (double)y, amplitude}};
+            count += count < PEAK_MAX;
+        }
+    return count;
+}
+
+enum atm_status atm_choice_birth(struct atm_choice *choice, struct atm_tile *tile,
+                                 ptrdiff_t *changes, struct atm_err *err) {
+    struct peak peaks[PEAK_MAX];
+    atm_tile_matched_filter(tile);
+    ptrdiff_t count = find_peaks(tile, peaks);
+    enum atm_status status = ATM_OK;
+    for (ptrdiff_t i = 0; i < count && !status; i++)
+        status = try_birth(choice, tile, peaks[i].spot, changes, err);
+    atm_tile_tidy(tile);
+    return status;
+}
+
+/* ---- deaths, mergers, splits ---- */
+
+static enum atm_status try_death(struct atm_choice *c, struct atm_tile *tile, struct atm_err *err) {
+    c->trial = c->null;
+    drop(&c->trial, 0);
+    return compete(c, tile, err);
+}
+
+static enum atm_status try_mergers(struct atm_choice *c, struct atm_tile *tile,
+                                   struct atm_err *err) {
+    double reach = MERGE_SIGMAS * tile->sigma_px;
+    enum atm_status status = ATM_OK;
+    const struct atm_spot *own = &c->null.spots[0];
+    for (ptrdiff_t k = 1; k < c->null.count && !status; k++) {
+        const struct atm_spot *other = &c->null.spots[k];
+        if (c->null.from[k] < c->null.from[0] || distance2(own, other->x, other->y) > reach * reach)
+            continue;
+        c->trial = c->null;
+        struct atm_spot *one = &c->trial.spots[0];
+        double a = own->amplitude, b = other->amplitude;
+        *one = (struct atm_spot){(a * own->x + b * other->x) / (a + b),
+                                 (a * own->y + b * other->y) / (a + b), a + b};
+        drop(&c->trial, k);
+        status = compete(c, tile, err);
+    }
+    return status;
+}
+
+static enum atm_status try_split(struct atm_choice *c, struct atm_tile *tile, double angle,
+                                 struct atm_err *err) {
+    double dx = SPLIT_SIGMAS * tile->sigma_px * cos(angle);
+    double dy = SPLIT_SIGMAS * tile->sigma_px * sin(angle);
+    c->trial = c->null;
+    struct atm_spot *a = &c->trial.spots[0], *b = &c->trial.spots[c->trial.count];
+    a->amplitude *= 0.5;
+    *b = *a;
+    a->x -= dx, a->y -= dy;
+    b->x += dx, b->y += dy;
+    c->trial.from[c->trial.count++] = -1;
+    return compete(c, tile, err);
+}
+
+/* Direction in which the residual under an emitter is widest. */
+static double widest(const struct atm_choice *c, const struct atm_fit *fit,
+                     const struct atm_spot *spot, double sigma_px) {
+    double xx = 0, xy = 0;
+    for (ptrdiff_t y = 0; y < c->height; y++)
+        for (ptrdiff_t x = 0; x < c->width; x++) {
+            double dx = (double)(x + c->x0) - spot->x, dy = (double)(y + c->y0) - spot->y;
+            double r = exp(-(dx * dx + dy * dy) / (2 * sigma_px * sigma_px)) *
+                       fit->residual[y * c->width + x];
+            xx += r * (dx * dx - dy * dy), xy += r * dx * dy;
+        }
+    return 0.5 * atan2(2 * xy, xx);
+}
+
+static enum atm_status review(struct atm_choice *c, struct atm_tile *tile, ptrdiff_t index,
+                              ptrdiff_t *changes, struct atm_err *err) {
+    const struct atm_spot *spot = &tile->spots[index];
+    enum atm_status status = open_case(c, tile, spot->x, spot->y, err);
+    if (status || c->null.count == 0 || c->null.from[0] != index)
+        return status;
+    const struct atm_spot *own = &c->null.spots[0];
+    double angle = widest(c, &tile->local, own, tile->sigma_px);
+    bool known = tile->population.log_sd > 0;
+    double typical = exp(tile->population.log_mean);
+    if (!known || own->amplitude < 1.0 * typical)
+        status = try_death(c, tile, err);
+    if (!status)
+        status = try_mergers(c, tile, err);
+    if (!status && (!known || own->amplitude > 1.1 * typical) && c->null.count < GROUP_MAX) {
+        status = try_split(c, tile, angle, err);
+        if (!status)
+            status = try_split(c, tile, angle + M_PI / 2, err);
+    }
+    tile->marks[index].settled = true;
+    if (status || c->best.score >= c->null.score - 1e-6)
+        return status;
+    *changes += 1;
+    return adopt(c, tile, tile->marks[index].flags, err);
+}
+
+enum atm_status atm_choice_review(struct atm_choice *choice, struct atm_tile *tile,
+                                  ptrdiff_t *changes, struct atm_err *err) {
+    enum atm_status status = ATM_OK;
+    ptrdiff_t count = tile->count; /* those appended on the way wait for the next round */
+    for (ptrdiff_t i = 0; i < count && !status; i++)
+        if (tile->spots[i].amplitude > 0 && !tile->marks[i].settled)
+            status = review(choice, tile, i, changes, err);
+    atm_tile_tidy(tile);
+    return status;
+}

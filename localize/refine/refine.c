@@ -1,0 +1,121 @@
+#include "mem.h"
+#include "refine_private.h"
+
+#include <math.h>
+
+static const char *const likelihood_names[] = {"poisson", "least_squares", NULL};
+static const char *const population_names[] = {"none", "count", "fit", NULL};
+static const struct atm_key keys[] = {
+    ATM_KEY_CHOOSE(struct atm_refine_options, likelihood, "poisson", likelihood_names,
+                   "what the fit maximises; least_squares weighs by the variance of the model"),
+    ATM_KEY(struct atm_refine_options, sigma_px, DOUBLE, "auto", 0.3, 20, "px",
+            "PSF sigma; auto: from the model's atom, then from the data"),
+    ATM_KEY(struct atm_refine_options, merge_radius, DOUBLE, "0.7", 0, 5, "sigma",
+            "seeds nearer than this become one before fitting"),
+    ATM_KEY(struct atm_refine_options, false_per_frame, DOUBLE, "0.02", 1e-9, 10, "emitters",
+            "false emitters that noise alone may cause in a frame of 1000 pixels"),
+    ATM_KEY(struct atm_refine_options, rounds, INT, "4", 0, 100, "",
+            "of fitting, adding emitters from the residual and removing them"),
+    ATM_KEY(struct atm_refine_options, max_iterations, INT, "60", 1, 10000, "",
+            "of the fit of a frame"),
+    ATM_KEY_CHOOSE(struct atm_refine_options, population, "fit", population_names,
+                   "the movie's own distribution of brightness: unused, used to decide how many "
+                   "emitters there are, or used for the positions too"),
+};
+const struct atm_section atm_refine_section = {"refine",
+                                               "fit of overlapping emitters by maximum likelihood",
+                                               keys, sizeof keys / sizeof *keys};
+
+static const double ROUGH = 0.1, FINE = 1e-7; /* tolerances of the joint fit, in deviance */
+enum { ROUGH_ITERATIONS = 12 };
+
+enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrdiff_t height,
+                                  ptrdiff_t width, struct atm_refine **refine,
+                                  struct atm_err *err) {
+    *refine = NULL;
+    if (height < 1 || width < 1)
+        return atm_err_set(err, ATM_FAIL, "cannot refine frames of %td x %td pixels", width,
+                           height);
+    struct atm_refine *made = atm_mem_alloc(1, sizeof *made);
+    if (!made)
+        return atm_err_memory(err, "refinement");
+    made->options = *options, made->height = height, made->width = width;
+    made->model = atm_mem_alloc((size_t)height * (size_t)width, sizeof *made->model);
+    enum atm_status status = made->model ? ATM_OK : atm_err_memory(err, "refinement");
+    if (!status)
+        status = atm_choice_create(&made->choice, err);
+    if (status)
+        atm_refine_destroy(&made);
+    *refine = made;
+    return status;
+}
+
+void atm_refine_destroy(struct atm_refine **refine) {
+    if (!*refine)
+        return;
+    atm_tile_free(&(*refine)->tile);
+    atm_choice_destroy(&(*refine)->choice);
+    atm_mem_free((*refine)->model);
+    atm_mem_free((*refine)->spread);
+    atm_mem_free(*refine);
+    *refine = NULL;
+}
+
+const float *atm_refine_model(const struct atm_refine *refine) { return refine->model; }
+
+static enum atm_status solve(struct atm_refine *refine, const struct atm_refine_input *input,
+                             struct atm_err *err) {
+    struct atm_tile *tile = &refine->tile;
+    enum atm_status status = atm_tile_fit(tile, ROUGH, ROUGH_ITERATIONS, err);
+    for (int64_t round = 0; round < refine->options.rounds && !status; round++) {
+        ptrdiff_t changes = 0;
+        atm_refine_weigh(tile, input->noise);
+        status = atm_choice_birth(refine->choice, tile, &changes, err);
+        if (!status)
+            status = atm_choice_review(refine->choice, tile, &changes, err);
+        if (!status && changes)
+            status = atm_tile_fit(tile, ROUGH, ROUGH_ITERATIONS, err);
+        if (!changes)
+            break;
+    }
+    if (status)
+        return status;
+    atm_refine_weigh(tile, input->noise);
+    if (refine->options.population != ATM_REFINE_POPULATION_FIT)
+        tile->population.log_sd = 0; /* it has had its say about the number */
+    return atm_tile_fit(tile, FINE, refine->options.max_iterations, err);
+}
+
+static enum atm_status check(const struct atm_refine_input *input, struct atm_err *err) {
+    const struct atm_noise *n = &input->noise;
+    if (!(input->sigma_px > 0.05 && input->sigma_px < 100))
+        return atm_err_set(err, ATM_FAIL, "frame %lld: a PSF sigma of %g px cannot be fitted",
+                           (long long)input->frame, input->sigma_px);
+    if (!(n->gain >= 0 && n->floor >= 0 && n->gain + n->floor > 0) || !isfinite(n->gain) ||
+        !isfinite(n->floor) || !isfinite(n->zero))
+        return atm_err_set(err, ATM_FAIL,
+                           "frame %lld: noise of gain %g, zero %g and floor %g makes no sense",
+                           (long long)input->frame, n->gain, n->zero, n->floor);
+    return ATM_OK;
+}
+
+enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_refine_input *input,
+                                 struct atm_table *out, struct atm_err *err) {
+    enum atm_status status = check(input, err);
+    if (status)
+        return status;
+    double merge_px = refine->options.merge_radius * input->sigma_px;
+    ptrdiff_t first = out->count, areas = atm_refine_area_count(refine, input->sigma_px);
+    struct atm_refine_input known = *input;
+    if (refine->options.population == ATM_REFINE_POPULATION_NONE)
+        known.population = (struct atm_refine_population){0};
+    for (ptrdiff_t i = 0; i < areas && !status; i++) {
+        struct atm_refine_area area = atm_refine_area(refine, input->sigma_px, i);
+        status = atm_refine_load(refine, &known, &area, merge_px, err);
+        if (!status)
+            status = solve(refine, &known, err);
+        if (!status)
+            status = atm_refine_report(refine, &known, &area, first, out, err);
+    }
+    return status;
+}

@@ -1,0 +1,128 @@
+/* From a frame to a tile: cutting, scaling to counts, seeds. */
+#include "refine_private.h"
+
+#include <math.h>
+
+/* Tiles have cores of about this size, and margins wide enough that what happens at their rim does
+ * not reach the core. */
+static const double CORE_PX = 40, CORE_SIGMAS = 20, MARGIN_SIGMAS = 7;
+
+static ptrdiff_t pieces(ptrdiff_t n, double sigma_px) {
+    double core = fmax(CORE_PX, CORE_SIGMAS * sigma_px);
+    double inner = (double)n - 2 * MARGIN_SIGMAS * sigma_px; /* the frame's rims need no margin */
+    return inner <= core ? 1 : (ptrdiff_t)ceil(inner / core);
+}
+
+static struct atm_refine_cut cut(ptrdiff_t n, ptrdiff_t count, ptrdiff_t index, double sigma_px) {
+    ptrdiff_t margin = (ptrdiff_t)ceil(MARGIN_SIGMAS * sigma_px);
+    struct atm_refine_cut c = {.core_start = n * index / count,
+                               .core_end = n * (index + 1) / count};
+    c.start = c.core_start > margin ? c.core_start - margin : 0;
+    ptrdiff_t end = c.core_end + margin < n ? c.core_end + margin : n;
+    c.length = end - c.start;
+    return c;
+}
+
+ptrdiff_t atm_refine_area_count(const struct atm_refine *refine, double sigma_px) {
+    return pieces(refine->height, sigma_px) * pieces(refine->width, sigma_px);
+}
+
+struct atm_refine_area atm_refine_area(const struct atm_refine *refine, double sigma_px,
+                                       ptrdiff_t index) {
+    ptrdiff_t down = pieces(refine->height, sigma_px), across = pieces(refine->width, sigma_px);
+    return (struct atm_refine_area){
+        .rows = cut(refine->height, down, index / across, sigma_px),
+        .columns = cut(refine->width, across, index % across, sigma_px),
+    };
+}
+
+struct atm_refine_scale atm_refine_scale(struct atm_noise noise) {
+    if (noise.gain > 0)
+        return (struct atm_refine_scale){noise.gain, noise.floor / (noise.gain * noise.gain) -
+                                                         noise.zero / noise.gain};
+    return (struct atm_refine_scale){1, 0}; /* no shot noise: the floor is the variance */
+}
+
+static void load_pixels(struct atm_refine *refine, const struct atm_refine_input *input,
+                        const struct atm_refine_area *area) {
+    struct atm_tile *tile = &refine->tile;
+    struct atm_refine_scale scale = atm_refine_scale(input->noise);
+    for (ptrdiff_t y = 0; y < tile->height; y++)
+        for (ptrdiff_t x = 0; x < tile->width; x++) {
+            ptrdiff_t from = (area->rows.start + y) * refine->width + area->columns.start + x;
+            ptrdiff_t to = y * tile->width + x;
+            double value = (double)input->image[from] / scale.gain + scale.shift;
+            double base = (double)input->background[from] / scale.gain + scale.shift;
+            bool valid = isfinite(value) && isfinite(base);
+            tile->valid[to] = valid;
+            tile->counts[to] = valid ? value : 0;
+            tile->mean[to] = tile->base[to] = valid ? base : 0;
+        }
+}
+
+void atm_refine_weigh(struct atm_tile *tile, struct atm_noise noise) {
+    for (ptrdiff_t i = 0; i < tile->height * tile->width; i++)
+        tile->variance[i] = noise.gain > 0 ? fmax(tile->mean[i], 1e-3) : fmax(noise.floor, 1e-12);
+}
+
+static enum atm_status sow(struct atm_tile *tile, const struct atm_refine_input *input,
+                           const struct atm_refine_area *area, struct atm_err *err) {
+    double gain = atm_refine_scale(input->noise).gain;
+    for (ptrdiff_t i = 0; i < input->seed_count; i++) {
+        const struct atm_loc *seed = &input->seeds[i];
+        struct atm_spot spot = {seed->x - (double)area->columns.start,
+                                seed->y - (double)area->rows.start,
+                                isfinite(seed->photons) ? fmax(seed->photons / gain, 1) : 1};
+        if (!(spot.x >= tile->x_min - 0.5 && spot.x <= tile->x_max + 0.5 &&
+              spot.y >= tile->y_min - 0.5 && spot.y <= tile->y_max + 0.5))
+            continue;
+        struct atm_mark mark = {.blocks = seed->blocks,
+                                .flags = seed->flags & ATM_LOC_FROM_RESIDUAL};
+        enum atm_status status = atm_tile_append(tile, spot, mark, err);
+        if (status)
+            return status;
+    }
+    return ATM_OK;
+}
+
+/* Near seeds become one at their photon-weighted mean. */
+static void merge(struct atm_tile *tile, double reach) {
+    for (ptrdiff_t i = 0; i < tile->count; i++)
+        for (ptrdiff_t j = i + 1; j < tile->count; j++) {
+            struct atm_spot *a = &tile->spots[i], *b = &tile->spots[j];
+            if (!(a->amplitude > 0 && b->amplitude > 0) || hypot(a->x - b->x, a->y - b->y) >= reach)
+                continue;
+            double sum = a->amplitude + b->amplitude;
+            a->x = (a->amplitude * a->x + b->amplitude * b->x) / sum;
+            a->y = (a->amplitude * a->y + b->amplitude * b->y) / sum;
+            a->amplitude = sum, b->amplitude = 0;
+            tile->marks[i].blocks += tile->marks[j].blocks;
+        }
+    atm_tile_tidy(tile);
+}
+
+enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refine_input *input,
+                                const struct atm_refine_area *area, double merge_px,
+                                struct atm_err *err) {
+    struct atm_tile *tile = &refine->tile;
+    ptrdiff_t height = area->rows.length, width = area->columns.length;
+    enum atm_status status = atm_tile_reserve(tile, height, width, input->sigma_px, err);
+    if (status)
+        return status;
+    bool shot = input->noise.gain > 0;
+    tile->likelihood =
+        &atm_likelihoods[shot ? refine->options.likelihood : ATM_LIKELIHOOD_LEAST_SQUARES];
+    tile->population = input->population;
+    tile->population.log_mean -= log(atm_refine_scale(input->noise).gain);
+    tile->position_precision = 2 * M_PI * input->population.density;
+    tile->threshold = atm_choice_threshold(refine->options.false_per_frame, input->sigma_px);
+    tile->background = 0, tile->count = 0;
+    tile->x_min = tile->y_min = -0.5;
+    tile->x_max = (double)width - 0.5, tile->y_max = (double)height - 0.5;
+    load_pixels(refine, input, area);
+    atm_refine_weigh(tile, input->noise);
+    status = sow(tile, input, area, err);
+    if (!status)
+        merge(tile, merge_px);
+    return status;
+}

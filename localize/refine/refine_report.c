@@ -1,0 +1,145 @@
+/* From a fitted tile to rows of the caller's table. */
+#include "mem.h"
+#include "refine_private.h"
+
+#include <math.h>
+
+/* Two tiles fit the emitters at their seam and may disagree about its side by a hair: those this
+ * far outside the core are reported too, unless the other tile has. */
+static const double SEAM_PX = 0.05;
+
+/* Standard deviations of all parameters, from the joint Fisher matrix. */
+static enum atm_status spread(struct atm_refine *refine, struct atm_err *err) {
+    struct atm_fit *fit = &refine->tile.fit;
+    if (fit->size > refine->spread_capacity) {
+        ptrdiff_t room = fit->size + fit->size / 2;
+        double *block = atm_mem_alloc(2 * (size_t)room, sizeof *block);
+        if (!block)
+            return atm_err_memory(err, "uncertainties");
+        atm_mem_free(refine->spread);
+        refine->spread = block, refine->spread_capacity = room;
+    }
+    atm_envelope_inverse_diagonal(&fit->factor, refine->spread,
+                                  refine->spread + refine->spread_capacity);
+    for (ptrdiff_t i = 0; i < fit->size; i++)
+        refine->spread[i] = sqrt(refine->spread[i]);
+    return ATM_OK;
+}
+
+/* Pearson's chi-square per degree of freedom over the support of one emitter. */
+static double goodness(const struct atm_tile *tile, const struct atm_fit_axes *axes) {
+    double sum = 0, pixels = 0;
+    for (ptrdiff_t y = axes->y0; y < axes->y0 + axes->ny; y++)
+        for (ptrdiff_t x = axes->x0; x < axes->x0 + axes->nx; x++) {
+            ptrdiff_t i = y * tile->width + x;
+            if (tile->fit.weight[i] > 0) {
+                sum += tile->fit.residual[i] * tile->fit.residual[i] / tile->fit.weight[i];
+                pixels++;
+            }
+        }
+    return pixels > 4 ? sum / (pixels - 4) : 1;
+}
+
+static int64_t flags_of(const struct atm_refine *refine, const struct atm_loc *loc,
+                        ptrdiff_t index) {
+    const struct atm_tile *tile = &refine->tile;
+    const struct atm_spot *spot = &tile->spots[index];
+    int64_t flags = tile->marks[index].flags;
+    double sigma = tile->sigma_px;
+    if (!tile->fit.converged)
+        flags |= ATM_LOC_NOT_CONVERGED;
+    if (loc->x < sigma - 0.5 || loc->x > (double)refine->width - 0.5 - sigma ||
+        loc->y < sigma - 0.5 || loc->y > (double)refine->height - 0.5 - sigma)
+        flags |= ATM_LOC_AT_BORDER;
+    for (ptrdiff_t i = 0; i < tile->count; i++)
+        if (i != index && hypot(tile->spots[i].x - spot->x, tile->spots[i].y - spot->y) < 4 * sigma)
+            flags |= ATM_LOC_OVERLAPPING;
+    return flags;
+}
+
+static double background_at(const struct atm_tile *tile, const struct atm_spot *spot) {
+    ptrdiff_t x = lround(fmin(fmax(spot->x, 0), (double)tile->width - 1));
+    ptrdiff_t y = lround(fmin(fmax(spot->y, 0), (double)tile->height - 1));
+    return tile->base[y * tile->width + x] + tile->background;
+}
+
+static struct atm_loc row(const struct atm_refine *refine, const struct atm_refine_input *input,
+                          const struct atm_refine_area *area, ptrdiff_t index) {
+    const struct atm_tile *tile = &refine->tile;
+    const struct atm_spot *spot = &tile->spots[index];
+    const double *sd = refine->spread + 3 * index;
+    struct atm_refine_scale scale = atm_refine_scale(input->noise);
+    struct atm_loc loc = atm_loc_empty();
+    loc.frame = input->frame;
+    loc.x = spot->x + (double)area->columns.start, loc.y = spot->y + (double)area->rows.start;
+    loc.x_unc = sd[0], loc.y_unc = sd[1];
+    loc.photons = spot->amplitude * scale.gain, loc.photons_unc = sd[2] * scale.gain;
+    loc.background = (background_at(tile, spot) - scale.shift) * scale.gain;
+    loc.background_unc = refine->spread[3 * tile->count] * scale.gain;
+    loc.sx = loc.sy = input->sigma_px;
+    loc.sx_unc = loc.sy_unc = 0;
+    loc.llr = (spot->amplitude / sd[2]) * (spot->amplitude / sd[2]);
+    loc.chi2 = goodness(tile, &tile->fit.axes[index]);
+    loc.iterations = tile->fit.iterations;
+    loc.blocks = tile->marks[index].blocks;
+    loc.flags = flags_of(refine, &loc, index);
+    return loc;
+}
+
+static bool whole(const struct atm_loc *loc) {
+    const double values[] = {
+        loc->x,     loc->y,     loc->photons,     loc->background,     loc->llr,
+        loc->x_unc, loc->y_unc, loc->photons_unc, loc->background_unc, loc->chi2};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+/* How far a coordinate lies outside the core; negative inside. */
+static double outside(double v, const struct atm_refine_cut *cut) {
+    return fmax((double)cut->core_start - 0.5 - v, v - ((double)cut->core_end - 0.5));
+}
+
+static bool belongs(const struct atm_refine_area *area, const struct atm_loc *loc,
+                    const struct atm_table *out, ptrdiff_t first) {
+    double away = fmax(outside(loc->x, &area->columns), outside(loc->y, &area->rows));
+    if (away > SEAM_PX)
+        return false;
+    if (away < -SEAM_PX)
+        return true;
+    for (ptrdiff_t i = first; i < out->count; i++)
+        if (hypot(out->rows[i].x - loc->x, out->rows[i].y - loc->y) < 2 * SEAM_PX)
+            return false;
+    return true;
+}
+
+static void copy_model(struct atm_refine *refine, struct atm_refine_scale scale,
+                       const struct atm_refine_area *area) {
+    const struct atm_refine_cut *rows = &area->rows, *columns = &area->columns;
+    const struct atm_tile *tile = &refine->tile;
+    for (ptrdiff_t y = rows->core_start; y < rows->core_end; y++)
+        for (ptrdiff_t x = columns->core_start; x < columns->core_end; x++) {
+            ptrdiff_t at = (y - rows->start) * tile->width + x - columns->start;
+            refine->model[y * refine->width + x] =
+                (float)((tile->mean[at] - scale.shift) * scale.gain);
+        }
+}
+
+enum atm_status atm_refine_report(struct atm_refine *refine, const struct atm_refine_input *input,
+                                  const struct atm_refine_area *area, ptrdiff_t first,
+                                  struct atm_table *out, struct atm_err *err) {
+    struct atm_tile *tile = &refine->tile;
+    copy_model(refine, atm_refine_scale(input->noise), area);
+    if (!tile->count || !tile->fit.determined)
+        return ATM_OK;
+    enum atm_status status = spread(refine, err);
+    ptrdiff_t others = out->count;
+    for (ptrdiff_t i = 0; i < tile->count && !status; i++) {
+        struct atm_loc loc = row(refine, input, area, i);
+        struct atm_table earlier = {.rows = out->rows, .count = others};
+        if (whole(&loc) && belongs(area, &loc, &earlier, first))
+            status = atm_table_append(out, &loc, err);
+    }
+    return status;
+}
