@@ -12,6 +12,8 @@ struct atm_eval_options {
     int matching;           /* greedy | hungarian */
     double photon_quantile; /* true emitters below this quantile of the true photons are ignored; 0 none */
     double pixel_size_nm;   /* for tables that do not say; auto */
+    int64_t field_width;    /* px, for the border and the grid control; 0: as the tables say */
+    int64_t field_height;
 };
 extern const struct atm_section atm_eval_section;
 
@@ -26,12 +28,17 @@ struct atm_score {
     double photon_bias, photon_correlation; /* mean relative error; Pearson; NAN where unknown */
 };
 
-/* One score; tolerance and border override the options' so that 250 and 100 nm stand side by side. */
+/* One score; tolerance_nm overrides the options' so that 250 and 100 nm stand side by side. Frames that
+ * only one table has count as missed or false. Rows without a finite position are left out. Ratios of
+ * nothing are NAN. Errors: pixel size or (with a border) field size unknown, tables that state different
+ * pixel sizes, a photon quantile without true photons. Thread-safe. */
 enum atm_status atm_score_tables(const struct atm_table *truth, const struct atm_table *found,
                                  const struct atm_eval_options *options, double tolerance_nm,
                                  struct atm_score *score, struct atm_err *err);
 
-/* Controls: the truth of the frame half a movie away, and a uniform grid of equal count per frame. */
+/* What a result must beat. Scored instead of found (which only lends its pixel and field size): the
+ * truth of the frame half a movie away (all NAN for a movie of one frame), and a uniform grid over the
+ * field with as many points per frame as the truth. */
 enum atm_status atm_score_wrong_frame(const struct atm_table *truth, const struct atm_table *found,
                                       const struct atm_eval_options *options, double tolerance_nm,
                                       struct atm_score *score, struct atm_err *err);

@@ -1,0 +1,56 @@
+/* The sections [eval] and [render]. */
+#include "match.h"
+#include "render.h"
+#include "score.h"
+
+#include <math.h>
+
+/* In the order of enum atm_match_method and enum atm_render_blur. */
+static const char *const matchings[] = {"greedy", "hungarian", NULL};
+static const char *const blurs[] = {"precision", "fixed", "none", NULL};
+
+static const struct atm_key eval_keys[] = {
+    ATM_KEY(struct atm_eval_options, tolerance_nm, DOUBLE, "250", 1e-3, 1e6, "nm",
+            "largest lateral distance of a pair; scores at 100 nm are always printed beside it"),
+    ATM_KEY(struct atm_eval_options, border_nm, DOUBLE, "0", 0, 1e9, "nm",
+            "outer border of the field left out of both lists; the challenge uses 450"),
+    ATM_KEY_CHOOSE(struct atm_eval_options, matching, "greedy", matchings,
+                   "greedy: nearest pair first, as the challenge; hungarian: most pairs, then "
+                   "least summed distance"),
+    ATM_KEY(struct atm_eval_options, photon_quantile, DOUBLE, "0", 0, 0.999, "",
+            "true emitters below this quantile of the true photons are ignored, and so are the "
+            "localizations paired with them; the challenge uses 0 and 0.25; 0 ignores none"),
+    ATM_KEY(struct atm_eval_options, pixel_size_nm, DOUBLE, "auto", 1e-3, 1e6, "nm",
+            "camera pixel where neither table states it"),
+    ATM_KEY(struct atm_eval_options, field_width, INT, "0", 0, 1e9, "px",
+            "width of the field for the border and the grid control; 0: as the tables state"),
+    ATM_KEY(struct atm_eval_options, field_height, INT, "0", 0, 1e9, "px", "height of the field"),
+};
+
+const struct atm_section atm_eval_section = {
+    .name = "eval",
+    .help = "scores of localizations against ground truth",
+    .keys = eval_keys,
+    .key_count = sizeof eval_keys / sizeof *eval_keys,
+};
+
+static const struct atm_key render_keys[] = {
+    ATM_KEY(struct atm_render_options, zoom, INT, "10", 1, 1000, "",
+            "super-resolution pixels per camera pixel"),
+    ATM_KEY_CHOOSE(struct atm_render_options, blur, "precision", blurs,
+                   "precision: each localization's own uncertainty; fixed: sigma_nm; none: a "
+                   "histogram"),
+    ATM_KEY(struct atm_render_options, sigma_nm, DOUBLE, "10", 0.01, 1e5, "nm",
+            "fixed blur, and the blur of localizations without uncertainty"),
+    ATM_KEY(struct atm_render_options, saturation, DOUBLE, "0.99", 0.01, 1, "",
+            "quantile of the non-empty pixels that is shown at full intensity"),
+    ATM_KEY(struct atm_render_options, max_size, INT, "4096", 16, 30000, "px",
+            "zoom is lowered until the longer side of the picture fits"),
+};
+
+const struct atm_section atm_render_section = {
+    .name = "render",
+    .help = "super-resolution picture",
+    .keys = render_keys,
+    .key_count = sizeof render_keys / sizeof *render_keys,
+};

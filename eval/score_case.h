@@ -1,0 +1,54 @@
+/* Inside eval: two tables made ready for scoring, matched, and counted. score.h is the interface. */
+#ifndef ATM_SCORE_CASE_H
+#define ATM_SCORE_CASE_H
+
+#include "match.h"
+#include "score.h"
+
+/* Pixel and field that both tables share. */
+struct atm_score_geometry {
+    double pixel_nm;
+    double width_px, height_px; /* 0 unknown */
+};
+
+/* Who stands for the localizations. */
+enum atm_score_candidate { ATM_SCORE_FOUND, ATM_SCORE_WRONG_FRAME, ATM_SCORE_GRID };
+
+/* Zero-initialise; release by atm_score_case_free. The tables are borrowed. */
+struct atm_score_case {
+    const struct atm_table *truth, *found;
+    struct atm_score_geometry geometry;
+    enum atm_match_method method;
+    struct atm_match_list truth_list, found_list; /* owned: rows inside the border, x, y in nm
+                                                   * from the field's outer corner */
+    ptrdiff_t *pair;                              /* owned: found_list index per truth_list entry */
+    ptrdiff_t truth_skipped, found_skipped;       /* rows without a finite position */
+    ptrdiff_t frames;                             /* of the movie, or as far as the truth goes */
+};
+
+/* Pixel size and field from the tables, else from the options. Errors where a figure that the border
+ * needs is unknown, or the tables contradict each other. */
+enum atm_status atm_score_geometry_find(const struct atm_table *truth,
+                                        const struct atm_table *found,
+                                        const struct atm_eval_options *options,
+                                        struct atm_score_geometry *geometry, struct atm_err *err);
+
+enum atm_status atm_score_case_init(struct atm_score_case *c, const struct atm_table *truth,
+                                    const struct atm_table *found,
+                                    const struct atm_eval_options *options,
+                                    enum atm_score_candidate candidate, struct atm_err *err);
+void atm_score_case_free(struct atm_score_case *c);
+
+/* Fill pair; to be called before counting, again for another tolerance. */
+enum atm_status atm_score_case_match(struct atm_score_case *c, double tolerance_nm,
+                                     struct atm_err *err);
+
+/* True photons below which emitters are ignored, from all rows of the truth (linear interpolation
+ * between order statistics). -INFINITY for quantile 0. Fails if the truth has no photons. */
+enum atm_status atm_score_threshold(const struct atm_table *truth, double quantile,
+                                    double *photons, struct atm_err *err);
+
+void atm_score_case_count(const struct atm_score_case *c, double photon_threshold,
+                          struct atm_score *score);
+
+#endif
