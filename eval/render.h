@@ -19,6 +19,19 @@ extern const struct atm_section atm_render_section;
 enum atm_status atm_render_png(const char *path, const struct atm_table *table,
                                const struct atm_render_options *options, struct atm_err *err);
 
+/* The numbers behind that picture: localizations per super-resolution pixel. The sum is the number drawn,
+ * less what the blur carries over the field's edge. Localizations outside the field are not drawn. */
+struct atm_render_counts {
+    float *image;                  /* owned, (height, width) */
+    ptrdiff_t height, width, zoom; /* zoom may be lower than asked for: max_size */
+    ptrdiff_t drawn;
+};
+enum atm_status atm_render_counts_init(struct atm_render_counts *counts,
+                                       const struct atm_table *table,
+                                       const struct atm_render_options *options,
+                                       struct atm_err *err);
+void atm_render_counts_free(struct atm_render_counts *counts);
+
 /* One row of panels of equal size (height, width), each float image scaled by its own range
  * (lo, hi; lo = hi: automatic), magnified by an integer factor, with captions and crosses for marks
  * (localizations or truth; x, y in px). */
@@ -44,5 +57,11 @@ struct atm_curve {
 enum atm_status atm_render_curves(const char *path, const char *title, const char *x_label,
                                   const char *y_label, const struct atm_curve *curves, int count,
                                   int log_y, struct atm_err *err);
+
+/* Training curve of a model (atoms.h): loss and validation loss over the step. The loss axis is
+ * logarithmic unless a loss is zero or negative. */
+struct atm_curve_point;
+enum atm_status atm_render_training(const char *path, const struct atm_curve_point *points,
+                                    ptrdiff_t count, struct atm_err *err);
 
 #endif

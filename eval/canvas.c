@@ -1,0 +1,122 @@
+#include "canvas.h"
+
+#include "image.h"
+#include "mem.h"
+#include <math.h>
+#include <string.h>
+
+enum atm_status atm_canvas_create(struct atm_canvas *canvas, ptrdiff_t height, ptrdiff_t width,
+                                  struct atm_err *err) {
+    *canvas = (struct atm_canvas){.height = height, .width = width};
+    if (height < 1 || width < 1 || height > ATM_CANVAS_MOST || width > ATM_CANVAS_MOST)
+        return atm_err_set(err, ATM_FAIL,
+                           "a picture of %td x %td px: sides must be 1 to %d px, choose a smaller "
+                           "magnification or fewer panels",
+                           width, height, ATM_CANVAS_MOST);
+    canvas->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)width, (int)height);
+    canvas->cr = cairo_create(canvas->surface);
+    if (cairo_status(canvas->cr) != CAIRO_STATUS_SUCCESS) {
+        atm_canvas_destroy(canvas);
+        return atm_err_memory(err, "a picture");
+    }
+    cairo_set_source_rgb(canvas->cr, 1, 1, 1);
+    cairo_paint(canvas->cr);
+    return ATM_OK;
+}
+
+void atm_canvas_destroy(struct atm_canvas *canvas) {
+    cairo_destroy(canvas->cr);
+    cairo_surface_destroy(canvas->surface);
+    *canvas = (struct atm_canvas){0};
+}
+
+static unsigned char *pixel_row(const struct atm_canvas *canvas, ptrdiff_t y) {
+    return cairo_image_surface_get_data(canvas->surface) +
+           y * cairo_image_surface_get_stride(canvas->surface);
+}
+
+void atm_canvas_put(struct atm_canvas *canvas, ptrdiff_t left, ptrdiff_t top,
+                    const struct atm_canvas_pixels *pixels) {
+    ptrdiff_t zoom = pixels->zoom;
+    cairo_surface_flush(canvas->surface);
+    for (ptrdiff_t y = 0; y < pixels->height * zoom; y++) {
+        unsigned char *row = pixel_row(canvas, top + y);
+        const uint8_t *from = pixels->rgb + y / zoom * pixels->width * 3;
+        for (ptrdiff_t x = 0; x < pixels->width * zoom; x++) {
+            const uint8_t *rgb = from + x / zoom * 3;
+            uint32_t word = (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2];
+            memcpy(row + (left + x) * 4, &word, sizeof word);
+        }
+    }
+    cairo_surface_mark_dirty(canvas->surface);
+}
+
+/* A font in error would silently end all drawing on the context, so it is tried apart first. */
+static cairo_scaled_font_t *scaled_font(const char *family, double size_px) {
+    cairo_matrix_t size, identity;
+    cairo_font_options_t *options = cairo_font_options_create();
+    /* The same glyph shapes and advances whatever the user's desktop settings say. */
+    cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
+    cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
+    cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
+    cairo_font_face_t *face =
+        cairo_toy_font_face_create(family, CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
+    cairo_matrix_init_scale(&size, size_px, size_px);
+    cairo_matrix_init_identity(&identity);
+    cairo_scaled_font_t *font = cairo_scaled_font_create(face, &size, &identity, options);
+    cairo_font_face_destroy(face);
+    cairo_font_options_destroy(options);
+    return font;
+}
+
+void atm_canvas_font(struct atm_canvas *canvas, double size_px) {
+    cairo_scaled_font_t *font = scaled_font("DejaVu Sans", size_px);
+    if (cairo_scaled_font_status(font) != CAIRO_STATUS_SUCCESS) {
+        cairo_scaled_font_destroy(font);
+        font = scaled_font("@cairo:", size_px);
+    }
+    cairo_set_scaled_font(canvas->cr, font);
+    cairo_scaled_font_destroy(font);
+}
+
+double atm_canvas_text_width(struct atm_canvas *canvas, const char *text) {
+    cairo_text_extents_t extents;
+    cairo_text_extents(canvas->cr, text, &extents);
+    return extents.x_advance;
+}
+
+void atm_canvas_text(struct atm_canvas *canvas, double x, double y, double align,
+                     const char *text) {
+    double left = align > 0 ? x - align * atm_canvas_text_width(canvas, text) : x;
+    cairo_move_to(canvas->cr, left, y);
+    cairo_show_text(canvas->cr, text);
+    cairo_new_path(canvas->cr);
+}
+
+void atm_canvas_color(struct atm_canvas *canvas, const double rgb[3]) {
+    cairo_set_source_rgb(canvas->cr, rgb[0], rgb[1], rgb[2]);
+}
+
+enum atm_status atm_canvas_write(struct atm_canvas *canvas, const char *path, struct atm_err *err) {
+    if (cairo_status(canvas->cr) != CAIRO_STATUS_SUCCESS)
+        return atm_err_set(err, ATM_FAIL, "%s: drawing failed: %s", path,
+                           cairo_status_to_string(cairo_status(canvas->cr)));
+    uint8_t *rgb = atm_mem_alloc((size_t)(canvas->height * canvas->width), 3);
+    if (!rgb)
+        return atm_err_memory(err, "a picture");
+    cairo_surface_flush(canvas->surface);
+    for (ptrdiff_t y = 0; y < canvas->height; y++) {
+        const unsigned char *row = pixel_row(canvas, y);
+        for (ptrdiff_t x = 0; x < canvas->width; x++) {
+            uint32_t word;
+            memcpy(&word, row + x * 4, sizeof word);
+            uint8_t *to = rgb + (y * canvas->width + x) * 3;
+            to[0] = (uint8_t)(word >> 16);
+            to[1] = (uint8_t)(word >> 8);
+            to[2] = (uint8_t)word;
+        }
+    }
+    enum atm_status status = atm_image_write_png(path, canvas->height, canvas->width, rgb, err);
+    atm_mem_free(rgb);
+    return status;
+}

@@ -1,0 +1,279 @@
+#include "render.h"
+
+#include "axis.h"
+#include "canvas.h"
+#include "mem.h"
+#include <math.h>
+#include <stdbool.h>
+
+enum { WIDTH = 960, HEIGHT = 600, LEFT = 96, RIGHT = 24, TOP = 52, BOTTOM = 64 };
+enum { PLOT_WIDTH = WIDTH - LEFT - RIGHT, PLOT_HEIGHT = HEIGHT - TOP - BOTTOM };
+enum { FONT_PX = 15, COLORS = 7 };
+
+/* Told apart by most colour-blind readers (Okabe and Ito 2008, without yellow). */
+static const double colors[COLORS][3] = {
+    {0, 0.447, 0.698},     {0.835, 0.369, 0}, {0, 0.620, 0.451}, {0.8, 0.475, 0.655},
+    {0.337, 0.706, 0.914}, {0.902, 0.624, 0}, {0.2, 0.2, 0.2},
+};
+static const double black[3] = {0, 0, 0}, grid[3] = {0.87, 0.87, 0.87},
+                    faint[3] = {0.95, 0.95, 0.95};
+
+struct plot {
+    struct atm_canvas canvas;
+    struct atm_axis x, y;
+};
+
+struct range {
+    double lo, hi;
+};
+
+/* ---- axes ---- */
+
+static bool drawable(const struct atm_curve *curve, ptrdiff_t i, bool log_y) {
+    return isfinite(curve->x[i]) && isfinite(curve->y[i]) && (!log_y || curve->y[i] > 0);
+}
+
+static void include(struct range *range, double value) {
+    range->lo = fmin(range->lo, value);
+    range->hi = fmax(range->hi, value);
+}
+
+/* False when no curve has a point that can be drawn. */
+static bool find_ranges(const struct atm_curve *curves, int count, bool log_y, struct range *x,
+                        struct range *y) {
+    *x = *y = (struct range){INFINITY, -INFINITY};
+    for (int k = 0; k < count; k++)
+        for (ptrdiff_t i = 0; i < curves[k].count; i++)
+            if (drawable(&curves[k], i, log_y)) {
+                include(x, curves[k].x[i]);
+                include(y, curves[k].y[i]);
+            }
+    return x->lo <= x->hi;
+}
+
+static double at_x(const struct plot *plot, double value) {
+    return LEFT + PLOT_WIDTH * atm_axis_position(&plot->x, value);
+}
+
+static double at_y(const struct plot *plot, double value) {
+    return TOP + PLOT_HEIGHT * (1 - atm_axis_position(&plot->y, value));
+}
+
+static void line(struct plot *plot, double x0, double y0, double x1, double y1) {
+    cairo_move_to(plot->canvas.cr, x0, y0);
+    cairo_line_to(plot->canvas.cr, x1, y1);
+    cairo_stroke(plot->canvas.cr);
+}
+
+/* Onto the middle of a pixel, so that a line of one pixel is sharp. */
+static double crisp(double position) { return floor(position) + 0.5; }
+
+static void draw_axes(struct plot *plot) {
+    struct atm_canvas *canvas = &plot->canvas;
+    cairo_set_line_width(canvas->cr, 1);
+    atm_canvas_font(canvas, FONT_PX);
+    for (int i = 0; i < plot->x.tick_count; i++) {
+        const struct atm_axis_tick *tick = &plot->x.ticks[i];
+        double x = crisp(at_x(plot, tick->value));
+        atm_canvas_color(canvas, tick->label[0] ? grid : faint);
+        line(plot, x, TOP, x, TOP + PLOT_HEIGHT);
+        atm_canvas_color(canvas, black);
+        atm_canvas_text(canvas, x, TOP + PLOT_HEIGHT + 20, 0.5, tick->label);
+    }
+    for (int i = 0; i < plot->y.tick_count; i++) {
+        const struct atm_axis_tick *tick = &plot->y.ticks[i];
+        double y = crisp(at_y(plot, tick->value));
+        atm_canvas_color(canvas, tick->label[0] ? grid : faint);
+        line(plot, LEFT, y, LEFT + PLOT_WIDTH, y);
+        atm_canvas_color(canvas, black);
+        atm_canvas_text(canvas, LEFT - 8, y + 5, 1, tick->label);
+    }
+    atm_canvas_color(canvas, black);
+    cairo_rectangle(canvas->cr, LEFT + 0.5, TOP + 0.5, PLOT_WIDTH - 1, PLOT_HEIGHT - 1);
+    cairo_stroke(canvas->cr);
+}
+
+static void draw_words(struct plot *plot, const char *title, const char *x_label,
+                       const char *y_label) {
+    struct atm_canvas *canvas = &plot->canvas;
+    atm_canvas_color(canvas, black);
+    atm_canvas_font(canvas, FONT_PX + 3);
+    atm_canvas_text(canvas, LEFT + PLOT_WIDTH / 2.0, 33, 0.5, title ? title : "");
+    atm_canvas_font(canvas, FONT_PX);
+    atm_canvas_text(canvas, LEFT + PLOT_WIDTH / 2.0, HEIGHT - 16, 0.5, x_label ? x_label : "");
+    cairo_save(canvas->cr);
+    cairo_translate(canvas->cr, 24, TOP + PLOT_HEIGHT / 2.0);
+    cairo_rotate(canvas->cr, -acos(-1) / 2);
+    atm_canvas_text(canvas, 0, 0, 0.5, y_label ? y_label : "");
+    cairo_restore(canvas->cr);
+}
+
+/* ---- curves ---- */
+
+/* A run of points in one column of pixels; of 1e6 points only what can be seen is drawn. */
+struct column {
+    double x, first, lo, hi, last;
+    ptrdiff_t count;
+};
+
+static void flush_column(cairo_t *cr, struct column *column) {
+    if (!column->count)
+        return;
+    cairo_line_to(cr, column->x, column->first); /* starts the path where there is none */
+    if (column->count > 2) {
+        cairo_line_to(cr, column->x, column->lo);
+        cairo_line_to(cr, column->x, column->hi);
+    }
+    if (column->count > 1)
+        cairo_line_to(cr, column->x, column->last);
+    column->count = 0;
+}
+
+static void add_point(cairo_t *cr, struct column *column, double x, double y) {
+    if (column->count && fabs(x - column->x) >= 0.5)
+        flush_column(cr, column);
+    if (!column->count)
+        *column = (struct column){x, y, y, y, y, 0};
+    column->lo = fmin(column->lo, y);
+    column->hi = fmax(column->hi, y);
+    column->last = y;
+    column->count++;
+}
+
+static void draw_dot(struct plot *plot, double x, double y) {
+    cairo_new_path(plot->canvas.cr);
+    cairo_arc(plot->canvas.cr, x, y, 3.5, 0, 2 * acos(-1));
+    cairo_fill(plot->canvas.cr);
+}
+
+/* Few points get dots too: then it shows where something was measured. */
+static void draw_curve(struct plot *plot, const struct atm_curve *curve) {
+    cairo_t *cr = plot->canvas.cr;
+    struct column column = {0};
+    bool dots = curve->count <= 40;
+    ptrdiff_t run = 0;
+    cairo_new_path(cr);
+    for (ptrdiff_t i = 0; i <= curve->count; i++) {
+        if (i < curve->count && drawable(curve, i, plot->y.log)) {
+            add_point(cr, &column, at_x(plot, curve->x[i]), at_y(plot, curve->y[i]));
+            run++;
+            continue;
+        }
+        flush_column(cr, &column);
+        cairo_stroke(cr);
+        if (run == 1 && !dots) /* a lone point has no line */
+            draw_dot(plot, at_x(plot, curve->x[i - 1]), at_y(plot, curve->y[i - 1]));
+        run = 0;
+    }
+    for (ptrdiff_t i = 0; i < curve->count && dots; i++)
+        if (drawable(curve, i, plot->y.log))
+            draw_dot(plot, at_x(plot, curve->x[i]), at_y(plot, curve->y[i]));
+}
+
+static void draw_curves(struct plot *plot, const struct atm_curve *curves, int count) {
+    cairo_t *cr = plot->canvas.cr;
+    cairo_save(cr);
+    cairo_rectangle(cr, LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT);
+    cairo_clip(cr);
+    cairo_set_line_width(cr, 1.8);
+    cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
+    for (int k = 0; k < count; k++) {
+        atm_canvas_color(&plot->canvas, colors[k % COLORS]);
+        draw_curve(plot, &curves[k]);
+    }
+    cairo_restore(cr);
+}
+
+/* ---- legend ---- */
+
+/* Number of curve points under a legend of this size in that corner. */
+static ptrdiff_t covered(const struct plot *plot, const struct atm_curve *curves, int count,
+                         const double box[4]) {
+    ptrdiff_t points = 0;
+    for (int k = 0; k < count; k++)
+        for (ptrdiff_t i = 0; i < curves[k].count; i++) {
+            if (!drawable(&curves[k], i, plot->y.log))
+                continue;
+            double x = at_x(plot, curves[k].x[i]), y = at_y(plot, curves[k].y[i]);
+            points += x >= box[0] && x <= box[0] + box[2] && y >= box[1] && y <= box[1] + box[3];
+        }
+    return points;
+}
+
+/* The corner that hides the least; box: left, top, width, height. */
+static void choose_corner(const struct plot *plot, const struct atm_curve *curves, int count,
+                          double box[4]) {
+    double width = box[2], height = box[3];
+    ptrdiff_t least = PTRDIFF_MAX;
+    for (int corner = 0; corner < 4; corner++) {
+        double candidate[4] = {corner % 2 ? LEFT + 12 : LEFT + PLOT_WIDTH - 12 - width,
+                               corner / 2 ? TOP + PLOT_HEIGHT - 12 - height : TOP + 12, width,
+                               height};
+        ptrdiff_t points = covered(plot, curves, count, candidate);
+        if (points >= least)
+            continue;
+        least = points;
+        box[0] = candidate[0];
+        box[1] = candidate[1];
+    }
+}
+
+static void draw_legend(struct plot *plot, const struct atm_curve *curves, int count) {
+    struct atm_canvas *canvas = &plot->canvas;
+    double box[4] = {0, 0, 0, 12}, step = FONT_PX + 7, y;
+    for (int k = 0; k < count; k++) {
+        if (!curves[k].label)
+            continue;
+        box[2] = fmax(box[2], 56 + atm_canvas_text_width(canvas, curves[k].label));
+        box[3] += step;
+    }
+    if (!(box[2] > 0) || box[3] > PLOT_HEIGHT - 24)
+        return;
+    choose_corner(plot, curves, count, box);
+    cairo_set_source_rgba(canvas->cr, 1, 1, 1, 0.85);
+    cairo_rectangle(canvas->cr, crisp(box[0]), crisp(box[1]), rint(box[2]), rint(box[3]));
+    cairo_fill_preserve(canvas->cr);
+    atm_canvas_color(canvas, grid);
+    cairo_set_line_width(canvas->cr, 1);
+    cairo_stroke(canvas->cr);
+    y = box[1] + 6;
+    for (int k = 0; k < count; k++) {
+        if (!curves[k].label)
+            continue;
+        atm_canvas_color(canvas, colors[k % COLORS]);
+        cairo_set_line_width(canvas->cr, 3);
+        line(plot, box[0] + 10, y + step / 2, box[0] + 38, y + step / 2);
+        atm_canvas_color(canvas, black);
+        atm_canvas_text(canvas, box[0] + 46, y + step / 2 + 5, 0, curves[k].label);
+        y += step;
+    }
+}
+
+/* ---- together ---- */
+
+enum atm_status atm_render_curves(const char *path, const char *title, const char *x_label,
+                                  const char *y_label, const struct atm_curve *curves, int count,
+                                  int log_y, struct atm_err *err) {
+    struct plot plot = {0};
+    struct range x, y;
+    bool any = find_ranges(curves, count, log_y, &x, &y);
+    if (!any)
+        x = y = (struct range){log_y ? 0.1 : 0, 1};
+    enum atm_status status = atm_canvas_create(&plot.canvas, HEIGHT, WIDTH, err);
+    if (status != ATM_OK)
+        return status;
+    atm_axis_init(&plot.x, x.lo, x.hi, 0, 8);
+    atm_axis_init(&plot.y, y.lo, y.hi, log_y, 6);
+    draw_axes(&plot);
+    draw_words(&plot, title, x_label, y_label);
+    if (any) {
+        draw_curves(&plot, curves, count);
+        draw_legend(&plot, curves, count);
+    } else {
+        atm_canvas_text(&plot.canvas, LEFT + PLOT_WIDTH / 2.0, TOP + PLOT_HEIGHT / 2.0, 0.5,
+                        "no data");
+    }
+    status = atm_canvas_write(&plot.canvas, path, err);
+    atm_canvas_destroy(&plot.canvas);
+    return status;
+}

@@ -1,0 +1,137 @@
+#include "render.h"
+
+#include "canvas.h"
+#include "colormap.h"
+#include "mem.h"
+#include <gsl/gsl_statistics_float.h>
+#include <math.h>
+
+/* Panels are magnified until their longer side has about this many pixels. */
+enum { PANEL_PX = 320, GAP_PX = 12, FONT_PX = 14, CAPTION_PX = 24 };
+
+static const double CROSS_COLOR[3] = {1, 0.2, 0.2}, RING_COLOR[3] = {0.2, 0.9, 0.3};
+/* Automatic ranges leave out this much at either end, so that one hot pixel does not blacken the
+ * rest. */
+static const double DARK_QUANTILE = 0.005, BRIGHT_QUANTILE = 0.998;
+
+struct layout {
+    ptrdiff_t zoom, columns, height, width; /* of one magnified panel */
+    struct atm_colormap map;
+    uint8_t *rgb;  /* (height, width, 3) of an image */
+    float *sorted; /* (height, width) */
+};
+
+static struct atm_colormap_range automatic_range(const float *image, ptrdiff_t pixels,
+                                                 float *scratch) {
+    size_t count = 0;
+    for (ptrdiff_t i = 0; i < pixels; i++)
+        if (isfinite(image[i]))
+            scratch[count++] = image[i];
+    if (!count)
+        return (struct atm_colormap_range){0, 1};
+    double last = (double)(count - 1);
+    double lo = gsl_stats_float_select(scratch, 1, count, (size_t)floor(DARK_QUANTILE * last));
+    double hi = gsl_stats_float_select(scratch, 1, count, (size_t)ceil(BRIGHT_QUANTILE * last));
+    return (struct atm_colormap_range){lo, hi};
+}
+
+/* Centre of (x, y) px on the canvas. */
+static void place(const struct layout *layout, const struct atm_loc *mark, double *x, double *y) {
+    *x = (mark->x + 0.5) * (double)layout->zoom;
+    *y = (mark->y + 0.5) * (double)layout->zoom;
+}
+
+static void add_cross(cairo_t *cr, double x, double y, double arm) {
+    cairo_move_to(cr, x - arm, y - arm);
+    cairo_line_to(cr, x + arm, y + arm);
+    cairo_move_to(cr, x - arm, y + arm);
+    cairo_line_to(cr, x + arm, y - arm);
+}
+
+/* Crosses and rings in the panel's own coordinates, clipped to it. */
+static void draw_marks(struct atm_canvas *canvas, const struct layout *layout,
+                       const struct atm_panel *panel) {
+    double zoom = (double)layout->zoom, arm = fmax(0.4 * zoom, 3), radius = fmax(0.8 * zoom, 5);
+    double x, y;
+    cairo_t *cr = canvas->cr;
+    cairo_set_line_width(cr, 1.5);
+    for (ptrdiff_t i = 0; i < panel->ring_count; i++) {
+        place(layout, &panel->rings[i], &x, &y);
+        if (!isfinite(x) || !isfinite(y))
+            continue;
+        cairo_new_sub_path(cr);
+        cairo_arc(cr, x, y, radius, 0, 2 * acos(-1));
+    }
+    atm_canvas_color(canvas, RING_COLOR);
+    cairo_stroke(cr);
+    for (ptrdiff_t i = 0; i < panel->mark_count; i++) {
+        place(layout, &panel->marks[i], &x, &y);
+        if (isfinite(x) && isfinite(y))
+            add_cross(cr, x, y, arm);
+    }
+    atm_canvas_color(canvas, CROSS_COLOR);
+    cairo_stroke(cr);
+}
+
+static void draw_panel(struct atm_canvas *canvas, struct layout *layout,
+                       const struct atm_panel *panel, int index) {
+    ptrdiff_t height = layout->height / layout->zoom, width = layout->width / layout->zoom;
+    ptrdiff_t left = GAP_PX + index % layout->columns * (layout->width + GAP_PX);
+    ptrdiff_t top = CAPTION_PX + index / layout->columns * (layout->height + CAPTION_PX + GAP_PX);
+    struct atm_colormap_range range = {panel->lo, panel->hi};
+    if (!(range.lo < range.hi))
+        range = automatic_range(panel->image, height * width, layout->sorted);
+    atm_colormap_apply(&layout->map, panel->image, height * width, range, layout->rgb);
+    struct atm_canvas_pixels pixels = {layout->rgb, height, width, layout->zoom};
+    atm_canvas_put(canvas, left, top, &pixels);
+    cairo_save(canvas->cr);
+    cairo_translate(canvas->cr, (double)left, (double)top);
+    cairo_rectangle(canvas->cr, 0, 0, (double)layout->width, (double)layout->height);
+    cairo_clip(canvas->cr);
+    draw_marks(canvas, layout, panel);
+    cairo_restore(canvas->cr);
+    cairo_save(canvas->cr);
+    cairo_rectangle(canvas->cr, (double)left, (double)(top - CAPTION_PX), (double)layout->width,
+                    CAPTION_PX);
+    cairo_clip(canvas->cr);
+    atm_canvas_color(canvas, (double[]){0, 0, 0});
+    if (panel->caption)
+        atm_canvas_text(canvas, (double)left, (double)top - 7, 0, panel->caption);
+    cairo_restore(canvas->cr);
+}
+
+static enum atm_status plan_layout(struct layout *layout, ptrdiff_t height, ptrdiff_t width,
+                                   struct atm_err *err) {
+    ptrdiff_t longer = height > width ? height : width;
+    layout->zoom = longer < PANEL_PX ? PANEL_PX / longer : 1;
+    layout->height = height * layout->zoom;
+    layout->width = width * layout->zoom;
+    layout->rgb = atm_mem_alloc((size_t)height * (size_t)width, 3);
+    layout->sorted = atm_mem_alloc((size_t)height * (size_t)width, sizeof *layout->sorted);
+    atm_colormap_gray(&layout->map);
+    return layout->rgb && layout->sorted ? ATM_OK : atm_err_memory(err, "panels");
+}
+
+enum atm_status atm_render_panels(const char *path, const struct atm_panel *panels, int count,
+                                  int columns, ptrdiff_t height, ptrdiff_t width,
+                                  struct atm_err *err) {
+    if (count < 1 || columns < 1 || height < 1 || width < 1)
+        return atm_err_set(err, ATM_FAIL, "%s: no panels to draw", path);
+    struct layout layout = {.columns = columns < count ? columns : count};
+    struct atm_canvas canvas = {0};
+    enum atm_status status = plan_layout(&layout, height, width, err);
+    ptrdiff_t rows = (count + layout.columns - 1) / layout.columns;
+    if (status == ATM_OK)
+        status = atm_canvas_create(&canvas, rows * (layout.height + CAPTION_PX + GAP_PX),
+                                   GAP_PX + layout.columns * (layout.width + GAP_PX), err);
+    if (status == ATM_OK) {
+        atm_canvas_font(&canvas, FONT_PX);
+        for (int i = 0; i < count; i++)
+            draw_panel(&canvas, &layout, &panels[i], i);
+        status = atm_canvas_write(&canvas, path, err);
+    }
+    atm_canvas_destroy(&canvas);
+    atm_mem_free(layout.rgb);
+    atm_mem_free(layout.sorted);
+    return status;
+}

@@ -1,0 +1,32 @@
+#include "render.h"
+
+#include "atoms.h"
+#include "mem.h"
+#include <math.h>
+#include <stdbool.h>
+
+enum atm_status atm_render_training(const char *path, const struct atm_curve_point *points,
+                                    ptrdiff_t count, struct atm_err *err) {
+    size_t n = (size_t)count;
+    double *block = atm_mem_alloc(4 * n, sizeof *block);
+    if (!block)
+        return atm_err_memory(err, "the training curve");
+    double *step = block, *loss = block + n, *measured = block + 2 * n, *validation = block + 3 * n;
+    ptrdiff_t validations = 0;
+    bool positive = true;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        step[i] = (double)points[i].step;
+        loss[i] = points[i].loss;
+        positive = positive && !(points[i].loss <= 0) && !(points[i].validation <= 0);
+        if (!isfinite(points[i].validation))
+            continue; /* not a gap: the line connects the validations */
+        measured[validations] = step[i];
+        validation[validations++] = points[i].validation;
+    }
+    const struct atm_curve curves[2] = {{"training", step, loss, count},
+                                        {"validation", measured, validation, validations}};
+    enum atm_status status = atm_render_curves(path, "Training", "step", "loss", curves,
+                                               validations ? 2 : 1, positive, err);
+    atm_mem_free(block);
+    return status;
+}
