@@ -1,5 +1,5 @@
-#include "camera.h"
 #include "emitters.h"
+#include "exposure.h"
 #include "mem.h"
 #include "psf.h"
 #include "scene.h"
@@ -81,8 +81,8 @@ static int64_t expose_frame(const struct studio *studio, ptrdiff_t frame, double
     }
     struct atm_rng rng;
     atm_rng_init(&rng, studio->seed, ATM_RNG_CAMERA, (uint64_t)frame);
-    atm_camera_expose(&studio->camera, o->noise == ATM_SYNTH_CAMERA ? &rng : NULL, studio->pixels,
-                      expected, adu);
+    atm_exposure_execute(&studio->camera, o->noise == ATM_SYNTH_CAMERA ? &rng : NULL,
+                         studio->pixels, expected, adu);
     return count_clipped(studio, adu);
 }
 
@@ -249,7 +249,7 @@ enum atm_status atm_scene_write(const struct atm_synth_options *options,
     struct studio studio = {.options = options, .camera = *camera, .seed = seed, .sink = sink};
     struct atm_table table;
     atm_table_init(&table);
-    enum atm_status status = atm_camera_resolve(&studio.camera, err);
+    enum atm_status status = atm_exposure_resolve(&studio.camera, err);
     if (status == ATM_OK)
         status = atm_synth_check(options, studio.camera.pixel_size_nm, err);
     if (status == ATM_OK)

@@ -1,4 +1,4 @@
-#include "camera.h"
+#include "exposure.h"
 
 #include <gsl/gsl_randist.h>
 #include <math.h>
@@ -15,7 +15,7 @@ static enum atm_status resolve(double *value, double fallback, double min, doubl
                        *value, min, max);
 }
 
-enum atm_status atm_camera_resolve(struct atm_camera *camera, struct atm_err *err) {
+enum atm_status atm_exposure_resolve(struct atm_camera *camera, struct atm_err *err) {
     enum atm_status status = resolve(&camera->offset, 0, -1e6, 1e6, "offset", err);
     if (status == ATM_OK)
         status = resolve(&camera->gain, 1, 1e-6, 1e6, "gain", err);
@@ -35,8 +35,8 @@ static double multiply(const struct atm_camera *camera, struct atm_rng *rng, uns
     return electrons ? gsl_ran_gamma(&rng->gsl, electrons, camera->em_gain) : 0;
 }
 
-void atm_camera_expose(const struct atm_camera *camera, struct atm_rng *rng, ptrdiff_t count,
-                       const double *expected, float *adu) {
+void atm_exposure_execute(const struct atm_camera *camera, struct atm_rng *rng, ptrdiff_t count,
+                          const double *expected, float *adu) {
     double read_noise = camera->read_noise * camera->em_gain;
     for (ptrdiff_t i = 0; i < count; i++) {
         double signal = expected[i] * camera->em_gain;

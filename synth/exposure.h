@@ -1,6 +1,6 @@
 /* The simulated camera: from expected photo-electrons per pixel to ADU. */
-#ifndef ATM_CAMERA_H
-#define ATM_CAMERA_H
+#ifndef ATM_EXPOSURE_H
+#define ATM_EXPOSURE_H
 
 #include "movie.h"
 #include "rng.h"
@@ -8,7 +8,7 @@
 /* Replace unknown (NAN) values by those of an ideal camera: offset 0, gain 1, em_gain 1, qe 1, read
  * noise 0. The pixel size stays unknown. ATM_USAGE, naming the key, for values that no camera has.
  */
-enum atm_status atm_camera_resolve(struct atm_camera *camera, struct atm_err *err);
+enum atm_status atm_exposure_resolve(struct atm_camera *camera, struct atm_err *err);
 
 /* expected: (count) detected photons (photo-electrons, after QE and before EM gain); adu: (count).
  *   n = Poisson(expected); EM: s = Gamma(shape n, scale em_gain), s = 0 where n = 0; else s = n;
@@ -19,7 +19,7 @@ enum atm_status atm_camera_resolve(struct atm_camera *camera, struct atm_err *er
  * behind it. Values are neither rounded nor clipped here: that is the file's sample type. rng NULL:
  * no noise, ADU = offset + expected em_gain / gain. camera must be resolved. Thread-safe; cannot
  * fail. */
-void atm_camera_expose(const struct atm_camera *camera, struct atm_rng *rng, ptrdiff_t count,
-                       const double *expected, float *adu);
+void atm_exposure_execute(const struct atm_camera *camera, struct atm_rng *rng, ptrdiff_t count,
+                          const double *expected, float *adu);
 
 #endif
