@@ -186,10 +186,7 @@ enum atm_status atm_h5_close(struct atm_h5 **file, struct atm_err *err) {
 const char *atm_h5_path(const struct atm_h5 *file) { return file->path; }
 
 ptrdiff_t atm_h5_open_objects(void) {
-    hsize_t spaces = 0;
-    H5Inmembers(H5I_DATASPACE, &spaces);
-    ssize_t objects = H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL);
-    return (objects > 0 ? objects : 0) + (ptrdiff_t)spaces;
+    return H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL);
 }
 
 /* ---- names ---- */

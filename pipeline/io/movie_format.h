@@ -1,0 +1,33 @@
+/* What movie.c and the movie formats share; nobody else includes this. */
+#ifndef ATM_MOVIE_FORMAT_H
+#define ATM_MOVIE_FORMAT_H
+
+#include "movie.h"
+
+struct atm_movie {
+    const struct atm_movie_format *format;
+    char *path; /* owned */
+    struct atm_movie_options options;
+    struct atm_movie_info info; /* filled by open */
+    void *state; /* the format's own; released by its close, also after a failed open */
+};
+
+struct atm_movie_format {
+    const char *name;
+    bool (*probe)(const unsigned char *head, size_t size); /* is it ours, by its first bytes? */
+    enum atm_status (*open)(struct atm_movie *movie, struct atm_err *err);
+    /* The range is checked by the caller, and so are the pixels. */
+    enum atm_status (*read)(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count, float *adu,
+                            struct atm_err *err);
+    void (*close)(struct atm_movie *movie);
+};
+
+extern const struct atm_movie_format atm_movie_tiff, atm_movie_hdf5;
+
+/* Refuses empty images and those that nobody can mean: sizes come from headers. what: "page 7". */
+enum atm_status atm_movie_check_size(const char *path, const char *what, uint64_t height,
+                                     uint64_t width, struct atm_err *err);
+/* All NAN. */
+struct atm_camera atm_movie_unknown_camera(void);
+
+#endif

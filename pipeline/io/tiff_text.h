@@ -1,0 +1,16 @@
+/* What stands in the ImageDescription of a TIFF file: ImageJ's `key=value` lines, OME-XML, and our
+ * own camera keys, which ride behind ImageJ's (it ignores keys that it does not know). */
+#ifndef ATM_TIFF_TEXT_H
+#define ATM_TIFF_TEXT_H
+
+#include "movie.h"
+
+/* ImageJ's images=N; 0 where it is not ImageJ's text or does not say. */
+ptrdiff_t atm_tiff_text_images(const char *description);
+/* Fill what the text says, leave the rest. x_resolution: pixels per unit as in the XResolution tag.
+ */
+void atm_tiff_text_camera(const char *description, double x_resolution, struct atm_camera *camera);
+/* Text for writing, owned by the caller (atm_mem_free); NULL if out of memory. */
+char *atm_tiff_text_format(const struct atm_camera *camera);
+
+#endif
