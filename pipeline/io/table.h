@@ -9,19 +9,19 @@
 
 struct atm_loc {
     int64_t frame;
-    double x, y;              /* px */
+    double x, y; /* px */
     double photons;
-    double background;        /* photons per pixel */
-    double sx, sy;            /* PSF sigma, px */
-    double x_unc, y_unc;      /* px, standard deviations */
+    double background;   /* photons per pixel */
+    double sx, sy;       /* PSF sigma, px */
+    double x_unc, y_unc; /* px, standard deviations */
     double photons_unc, background_unc;
     double sx_unc, sy_unc;
-    double llr;               /* log-likelihood ratio of emitter against none, or log-likelihood */
-    double chi2;              /* goodness of fit: chi-square per degree of freedom */
+    double llr;  /* log-likelihood ratio of emitter against none, or log-likelihood */
+    double chi2; /* goodness of fit: chi-square per degree of freedom */
     int64_t iterations;
-    int64_t id;               /* emitter of a truth table; -1 unknown */
-    int64_t flags;            /* enum atm_loc_flag */
-    int64_t blocks;           /* autoencoder blocks merged into this one */
+    int64_t id;     /* emitter of a truth table; -1 unknown */
+    int64_t flags;  /* enum atm_loc_flag */
+    int64_t blocks; /* autoencoder blocks merged into this one */
 };
 
 enum atm_loc_flag {
@@ -44,10 +44,11 @@ enum atm_table_column {
 struct atm_table {
     struct atm_loc *rows; /* owned */
     ptrdiff_t count, capacity;
-    unsigned columns;                 /* set of enum atm_table_column */
-    ptrdiff_t frames, height, width;  /* of the movie; 0 unknown */
-    double pixel_size_nm;             /* NAN unknown */
-    char *provenance;                 /* owned text or NULL */
+    unsigned columns;                /* set of enum atm_table_column */
+    ptrdiff_t frames, height, width; /* of the movie; 0 unknown */
+    double pixel_size_nm;            /* NAN unknown */
+    char *provenance;                /* owned text or NULL */
+    ptrdiff_t skipped;               /* rows that reading left out: no finite frame or position */
 };
 
 /* A row with NAN, -1 and 0 in the right places. */
@@ -60,14 +61,18 @@ enum atm_status atm_table_append(struct atm_table *table, const struct atm_loc *
 void atm_table_sort(struct atm_table *table);
 void atm_table_free(struct atm_table *table);
 
-/* Read by content: Picasso HDF5 (/locs, with or without its YAML), HDF5 stack (/truth), ThunderSTORM CSV,
- * challenge CSV, and plain CSV with x_px/y_px (frames from 0) or x_nm... columns as FORMATS says.
- * default_pixel_size_nm is used where the file is in nm and does not say (NAN: an error then). */
+/* Read by content: Picasso HDF5 (/locs, with or without its YAML), HDF5 stack (/truth),
+ * ThunderSTORM CSV, challenge CSV, and plain CSV with x_px/y_px (frames from 0) or x_nm... columns
+ * as FORMATS says: whatever is not x_px, y_px counts frames from 1 and places from the first pixel's
+ * outer corner. default_pixel_size_nm is used where the file is in nm and does not say (NAN: an
+ * error then). *table is initialised by this call, so free an old one first; it is empty after a
+ * failure. */
 enum atm_status atm_table_read(const char *path, double default_pixel_size_nm,
                                struct atm_table *table, struct atm_err *err);
-/* Write by name: .hdf5/.h5 Picasso (+ .yaml), .csv ThunderSTORM (+ -protocol.txt), .px.csv plain CSV in pixels
- * (frame,x_px,y_px,photons, frames from 0). Rows that a reader would drop (NaN, negative, out of
- * field) are counted in *dropped (may be NULL), not written. */
+/* Write by name: .hdf5/.h5 Picasso (+ .yaml), .csv ThunderSTORM (+ -protocol.txt), .px.csv plain
+ * CSV in pixels (frame,x_px,y_px,photons, frames from 0). Rows that a reader would drop (NaN,
+ * negative) are counted in *dropped (may be NULL), not written. Rows outside Picasso's field, which
+ * misses our outer half pixel, go to a data set of their own (/atomloc/outside) that only we read. */
 enum atm_status atm_table_write(const char *path, const struct atm_table *table, ptrdiff_t *dropped,
                                 struct atm_err *err);
 /* ATM_OK when atm_table_write knows the name: to be asked before hours of work. */

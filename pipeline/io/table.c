@@ -1,0 +1,249 @@
+#include "table.h"
+
+#include "mem.h"
+#include "table_formats.h"
+#include "textfile.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct atm_loc atm_loc_empty(void) {
+    return (struct atm_loc){.x = NAN,
+                            .y = NAN,
+                            .photons = NAN,
+                            .background = NAN,
+                            .sx = NAN,
+                            .sy = NAN,
+                            .x_unc = NAN,
+                            .y_unc = NAN,
+                            .photons_unc = NAN,
+                            .background_unc = NAN,
+                            .sx_unc = NAN,
+                            .sy_unc = NAN,
+                            .llr = NAN,
+                            .chi2 = NAN,
+                            .id = -1};
+}
+
+void atm_table_init(struct atm_table *table) { *table = (struct atm_table){.pixel_size_nm = NAN}; }
+
+enum atm_status atm_table_append(struct atm_table *table, const struct atm_loc *row,
+                                 struct atm_err *err) {
+    if (table->count == table->capacity) {
+        struct atm_loc copy = *row; /* row may lie in the block that is about to move */
+        ptrdiff_t capacity = table->capacity ? 2 * table->capacity : 256;
+        struct atm_loc *rows =
+            atm_mem_grow(table->rows, (size_t)table->count, (size_t)capacity, sizeof *rows);
+        if (!rows)
+            return atm_err_memory(err, "the table of localizations");
+        table->rows = rows;
+        table->capacity = capacity;
+        table->rows[table->count++] = copy;
+        return ATM_OK;
+    }
+    table->rows[table->count++] = *row;
+    return ATM_OK;
+}
+
+void atm_table_free(struct atm_table *table) {
+    atm_mem_free(table->rows);
+    atm_mem_free(table->provenance);
+    atm_table_init(table);
+}
+
+/* NAN sorts last, so that the order is total. */
+static int compare_double(double a, double b) {
+    if (isnan(a) || isnan(b))
+        return isnan(a) - isnan(b);
+    return (a > b) - (a < b);
+}
+
+static int compare_rows(const struct atm_loc *a, const struct atm_loc *b) {
+    if (a->frame != b->frame)
+        return a->frame < b->frame ? -1 : 1;
+    int by_y = compare_double(a->y, b->y);
+    return by_y ? by_y : compare_double(a->x, b->x);
+}
+
+static int compare_pointers(const void *a, const void *b) {
+    const struct atm_loc *p = *(const struct atm_loc *const *)a;
+    const struct atm_loc *q = *(const struct atm_loc *const *)b;
+    int order = compare_rows(p, q);
+    return order ? order : (p > q) - (p < q); /* one array: addresses are the input order */
+}
+
+static int compare_plain(const void *a, const void *b) {
+    int order = compare_rows(a, b);
+    return order ? order : memcmp(a, b, sizeof(struct atm_loc));
+}
+
+/* rows[i] = what order[i] points to, cycle by cycle; order is used up. */
+static void permute(struct atm_loc *rows, const struct atm_loc **order, ptrdiff_t count) {
+    for (ptrdiff_t start = 0; start < count; start++) {
+        if (!order[start])
+            continue;
+        struct atm_loc first = rows[start];
+        ptrdiff_t to = start;
+        for (;;) {
+            ptrdiff_t from = order[to] - rows;
+            order[to] = NULL;
+            if (from == start)
+                break;
+            rows[to] = rows[from];
+            to = from;
+        }
+        rows[to] = first;
+    }
+}
+
+void atm_table_sort(struct atm_table *table) {
+    struct atm_loc *rows = table->rows;
+    ptrdiff_t count = table->count, sorted = 1;
+    while (sorted < count && compare_rows(&rows[sorted - 1], &rows[sorted]) <= 0)
+        sorted++;
+    if (sorted >= count)
+        return;
+    const struct atm_loc **order = atm_mem_alloc((size_t)count, sizeof *order);
+    if (!order) { /* still one well-defined order, though ties no longer keep theirs */
+        qsort(rows, (size_t)count, sizeof *rows, compare_plain);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < count; i++)
+        order[i] = &rows[i];
+    qsort(order, (size_t)count, sizeof *order, compare_pointers);
+    permute(rows, order, count);
+    atm_mem_free(order);
+}
+
+static unsigned columns_of(const struct atm_loc *row) {
+    unsigned found = 0;
+    found |= isfinite(row->photons) ? ATM_COLUMN_PHOTONS : 0;
+    found |= isfinite(row->background) ? ATM_COLUMN_BACKGROUND : 0;
+    found |= isfinite(row->sx) && isfinite(row->sy) ? ATM_COLUMN_SIGMA : 0;
+    found |= isfinite(row->x_unc) && isfinite(row->y_unc) ? ATM_COLUMN_UNCERTAINTY : 0;
+    found |= row->id >= 0 ? ATM_COLUMN_ID : 0;
+    found |= isfinite(row->llr) || isfinite(row->chi2) ? ATM_COLUMN_QUALITY : 0;
+    return found;
+}
+
+void atm_table_tidy(struct atm_table *table, unsigned candidates) {
+    ptrdiff_t kept = 0;
+    unsigned found = 0;
+    for (ptrdiff_t i = 0; i < table->count; i++) {
+        const struct atm_loc *row = &table->rows[i];
+        if (row->frame < 0 || !isfinite(row->x) || !isfinite(row->y))
+            continue;
+        found |= columns_of(row);
+        table->rows[kept++] = *row;
+    }
+    table->skipped += table->count - kept;
+    table->count = kept;
+    table->columns = (found | (kept == 0 ? candidates : 0)) & candidates;
+}
+
+/* Pixels that a coordinate needs: pixel i covers i - 0.5 to i + 0.5. */
+static ptrdiff_t pixels_for(double coordinate) {
+    enum { MOST = 1 << 30 };
+    if (!(coordinate > -0.5))
+        return 0;
+    return coordinate < MOST ? (ptrdiff_t)floor(coordinate + 0.5) + 1 : MOST;
+}
+
+void atm_table_extent(const struct atm_table *table, ptrdiff_t *frames, ptrdiff_t *height,
+                      ptrdiff_t *width) {
+    *frames = table->frames, *height = table->height, *width = table->width;
+    for (ptrdiff_t i = 0; i < table->count; i++) {
+        const struct atm_loc *row = &table->rows[i];
+        ptrdiff_t tall = pixels_for(row->y), wide = pixels_for(row->x);
+        if (!table->frames && row->frame >= *frames)
+            *frames = (ptrdiff_t)row->frame + 1;
+        if (!table->height && tall > *height)
+            *height = tall;
+        if (!table->width && wide > *width)
+            *width = wide;
+    }
+}
+
+/* Writers by name; the longer ending stands before the one that it contains. */
+static const struct {
+    const char *ending;
+    enum atm_status (*write)(const char *path, const struct atm_table *table, ptrdiff_t *dropped,
+                             struct atm_err *err);
+} writers[] = {
+    {".px.csv", atm_table_write_plain},
+    {".csv", atm_table_write_thunderstorm},
+    {".hdf5", atm_table_write_picasso},
+    {".h5", atm_table_write_picasso},
+};
+enum { WRITER_COUNT = sizeof writers / sizeof *writers };
+
+/* Index into writers, or -1. */
+static int find_writer(const char *path) {
+    size_t length = strlen(path);
+    for (int i = 0; i < WRITER_COUNT; i++) {
+        size_t ending = strlen(writers[i].ending);
+        if (length > ending && path[length - ending - 1] != '/' &&
+            strcasecmp(path + length - ending, writers[i].ending) == 0)
+            return i;
+    }
+    return -1;
+}
+
+enum atm_status atm_table_check_name(const char *path, struct atm_err *err) {
+    if (find_writer(path) >= 0)
+        return ATM_OK;
+    return atm_err_set(err, ATM_FAIL,
+                       "%s: no table format has this ending; use .hdf5 (Picasso), .csv "
+                       "(ThunderSTORM) or .px.csv (pixels)",
+                       path);
+}
+
+enum atm_status atm_table_write(const char *path, const struct atm_table *table, ptrdiff_t *dropped,
+                                struct atm_err *err) {
+    ptrdiff_t ignored;
+    int writer = find_writer(path);
+    if (writer < 0)
+        return atm_table_check_name(path, err);
+    dropped = dropped ? dropped : &ignored;
+    *dropped = 0;
+    return writers[writer].write(path, table, dropped, err);
+}
+
+/* HDF5 or text, told by the first bytes. */
+static enum atm_status look_inside(const char *path, bool *is_h5, struct atm_err *err) {
+    static const char H5[] = "\x89HDF\r\n\x1a\n";
+    char head[512];
+    FILE *file = NULL;
+    enum atm_status status = atm_textfile_open(path, &file, NULL, err);
+    if (status != ATM_OK)
+        return status;
+    size_t length = fread(head, 1, sizeof head, file);
+    if (ferror(file))
+        status = atm_err_errno(err, path, "read");
+    fclose(file);
+    if (status != ATM_OK)
+        return status;
+    *is_h5 = length >= 8 && memcmp(head, H5, 8) == 0;
+    if (length == 0)
+        return atm_err_set(err, ATM_FAIL, "%s: the file is empty", path);
+    if (!*is_h5 && memchr(head, '\0', length))
+        return atm_err_set(err, ATM_FAIL, "%s: not a table (neither HDF5 nor CSV text)", path);
+    return ATM_OK;
+}
+
+enum atm_status atm_table_read(const char *path, double default_pixel_size_nm,
+                               struct atm_table *table, struct atm_err *err) {
+    bool is_h5 = false;
+    atm_table_init(table);
+    enum atm_status status = look_inside(path, &is_h5, err);
+    if (status == ATM_OK && is_h5)
+        status = atm_table_read_h5(path, table, err);
+    else if (status == ATM_OK)
+        status = atm_table_read_csv(path, default_pixel_size_nm, table, err);
+    if (status != ATM_OK)
+        atm_table_free(table);
+    else if (isnan(table->pixel_size_nm))
+        table->pixel_size_nm = default_pixel_size_nm;
+    return status;
+}
