@@ -179,15 +179,13 @@ void atm_ini_value_quote(const char *text, char out[ATM_INI_VALUE_SIZE]) {
 
 /* The fewest digits, from 15 on, that read back to the same double. */
 static void format_double(double value, char out[ATM_INI_VALUE_SIZE]) {
-    if (isnan(value)) {
-        snprintf(out, ATM_INI_VALUE_SIZE, "auto");
-        return;
+    char text[40] = "auto";
+    for (int digits = 15; digits <= 17 && !isnan(value); digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
     }
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(out, ATM_INI_VALUE_SIZE, "%.*g", digits, value);
-        if (strtod(out, NULL) == value)
-            return;
-    }
+    memcpy(out, text, sizeof text);
 }
 
 static const char *choice_name(const struct atm_key *key, int index) {
