@@ -60,11 +60,11 @@ static void add_log_ticks(struct atm_axis *axis, int wanted) {
 }
 
 static void widen_linear(struct atm_axis *axis, double lo, double hi) {
-    double span = hi - lo, scale = fmax(fabs(lo), fabs(hi));
+    double span = hi - lo, scale = fmax(fabs(lo), fabs(hi)), extra = 0.04 * span;
     if (!(span > 1e-12 * scale)) /* one value */
-        span = scale > 0 ? scale : 1;
-    axis->lo = lo - 0.04 * span;
-    axis->hi = hi + 0.04 * span;
+        extra = scale > 0 ? scale / 2 : 1;
+    axis->lo = lo - extra;
+    axis->hi = hi + extra;
     if (lo >= 0 && axis->lo < 0) /* no negative steps or losses */
         axis->lo = 0;
 }

@@ -16,9 +16,9 @@ struct atm_axis {
     int tick_count;
 };
 
-/* An axis that shows lo..hi (finite; log: positive), widened to a little more, with about `wanted` labelled
- * ticks at round values. Log: decades, with 2 and 5 where there are few decades and minor ticks at the other
- * digits; over less than a third of a decade, the linear axis's ticks. */
+/* An axis that shows lo..hi (finite; log: positive), widened to a little more, with about `wanted`
+ * labelled ticks at round values. Log: decades, with 2 and 5 where there are few decades and minor
+ * ticks at the other digits; over less than a third of a decade, the linear axis's ticks. */
 void atm_axis_init(struct atm_axis *axis, double lo, double hi, int log, int wanted);
 
 /* 0 at lo .. 1 at hi. NAN for what the axis cannot show. */

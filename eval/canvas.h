@@ -4,6 +4,7 @@
 
 #include "err.h"
 #include <cairo.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,7 @@ struct atm_canvas {
     cairo_surface_t *surface; /* owned */
     cairo_t *cr;              /* owned */
     ptrdiff_t height, width;
+    bool ascii_only; /* the current font has nothing else */
 };
 
 enum { ATM_CANVAS_MOST = 30000 }; /* px; Cairo's images end at 32767 */
@@ -28,13 +30,12 @@ struct atm_canvas_pixels {
 void atm_canvas_put(struct atm_canvas *canvas, ptrdiff_t left, ptrdiff_t top,
                     const struct atm_canvas_pixels *pixels);
 
-/* Text is DejaVu Sans or what fontconfig gives in its place; without any font installed, Cairo's own
- * stroke font. size_px is the em height. */
+/* Text is DejaVu Sans or what fontconfig gives in its place; without any font installed, Cairo's
+ * own stroke font, which knows ASCII only (µ becomes u, others ?). size_px is the em height. */
 void atm_canvas_font(struct atm_canvas *canvas, double size_px);
 double atm_canvas_text_width(struct atm_canvas *canvas, const char *text);
 /* align 0: text starts at x; 0.5: centred there; 1: ends there. y is the baseline. */
-void atm_canvas_text(struct atm_canvas *canvas, double x, double y, double align,
-                     const char *text);
+void atm_canvas_text(struct atm_canvas *canvas, double x, double y, double align, const char *text);
 void atm_canvas_color(struct atm_canvas *canvas, const double rgb[3]);
 
 /* Write as PNG under a temporary name, then rename. */

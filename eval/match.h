@@ -27,16 +27,17 @@ struct atm_match_edge {
     ptrdiff_t truth, found;
 };
 
-/* pair (truth->count entries): index into found->points or -1. A pair's distance is <= tolerance_nm.
+/* pair (truth->count entries): index into found->points or -1. A pair's distance is <=
+ * tolerance_nm.
  *
- * Greedy, as the challenge (Sage et al. 2019, doi:10.1038/s41592-019-0364-4): of all candidate pairs
- * of a frame the nearest is taken, then the nearest of those left, and so on; equal distances by
- * the order in the lists. Hungarian: the most pairs that are possible, and among such choices the least
- * sum of distances.
+ * Greedy, as the challenge (Sage et al. 2019, doi:10.1038/s41592-019-0364-4): of all candidate
+ * pairs of a frame the nearest is taken, then the nearest of those left, and so on; equal distances
+ * by the order in the lists. Hungarian: the most pairs that are possible, and among such choices
+ * the least sum of distances.
  *
- * Candidates come from bands as high as the tolerance, so the cost grows with the candidates, not with
- * all pairs. Fails on a tolerance that is not positive, or when a frame has more candidates than memory
- * reasonably holds. Thread-safe. */
+ * Candidates come from bands as high as the tolerance, so the cost grows with the candidates, not
+ * with all pairs. Fails on a tolerance that is not positive, or when a frame has more candidates
+ * than memory reasonably holds. Thread-safe. */
 enum atm_status atm_match_frames(const struct atm_match_list *truth,
                                  const struct atm_match_list *found, double tolerance_nm,
                                  enum atm_match_method method, ptrdiff_t *pair,

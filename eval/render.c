@@ -213,6 +213,10 @@ static void draw_scale_bar(struct atm_canvas *canvas, double nm_per_px) {
         return;
     double right = (double)canvas->width - margin, bottom = (double)canvas->height - margin;
     double left = rint(right - room / 2 - length / 2);
+    cairo_set_source_rgba(canvas->cr, 0, 0, 0, 0.6); /* so that no spot disturbs the label */
+    cairo_rectangle(canvas->cr, right - room - size / 2, bottom - thick - 1.6 * size, room + size,
+                    thick + 2.1 * size);
+    cairo_fill(canvas->cr);
     atm_canvas_color(canvas, (double[]){1, 1, 1});
     cairo_rectangle(canvas->cr, left, rint(bottom - thick), rint(length), thick);
     cairo_fill(canvas->cr);

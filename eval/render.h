@@ -6,11 +6,11 @@
 #include "table.h"
 
 struct atm_render_options {
-    int64_t zoom;         /* super-resolution pixels per camera pixel */
-    int blur;             /* precision (each localization's own uncertainty) | fixed | none (histogram) */
-    double sigma_nm;      /* fixed blur */
-    double saturation;    /* quantile of the non-empty pixels shown as full intensity, 0..1 */
-    int64_t max_size;     /* zoom is lowered until the longer side fits */
+    int64_t zoom; /* super-resolution pixels per camera pixel */
+    int blur;     /* precision (each localization's own uncertainty) | fixed | none (histogram) */
+    double sigma_nm;   /* fixed blur */
+    double saturation; /* quantile of the non-empty pixels shown as full intensity, 0..1 */
+    int64_t max_size;  /* zoom is lowered until the longer side fits */
 };
 extern const struct atm_section atm_render_section;
 
@@ -19,8 +19,9 @@ extern const struct atm_section atm_render_section;
 enum atm_status atm_render_png(const char *path, const struct atm_table *table,
                                const struct atm_render_options *options, struct atm_err *err);
 
-/* The numbers behind that picture: localizations per super-resolution pixel. The sum is the number drawn,
- * less what the blur carries over the field's edge. Localizations outside the field are not drawn. */
+/* The numbers behind that picture: localizations per super-resolution pixel. The sum is the number
+ * drawn, less what the blur carries over the field's edge. Localizations outside the field are not
+ * drawn. */
 struct atm_render_counts {
     float *image;                  /* owned, (height, width) */
     ptrdiff_t height, width, zoom; /* zoom may be lower than asked for: max_size */

@@ -1,4 +1,5 @@
-/* Inside eval: two tables made ready for scoring, matched, and counted. score.h is the interface. */
+/* Inside eval: two tables made ready for scoring, matched, and counted. score.h is the interface.
+ */
 #ifndef ATM_SCORE_CASE_H
 #define ATM_SCORE_CASE_H
 
@@ -26,8 +27,8 @@ struct atm_score_case {
     ptrdiff_t frames;                             /* of the movie, or as far as the truth goes */
 };
 
-/* Pixel size and field from the tables, else from the options. Errors where a figure that the border
- * needs is unknown, or the tables contradict each other. */
+/* Pixel size and field from the tables, else from the options. Errors where a figure that the
+ * border needs is unknown, or the tables contradict each other. */
 enum atm_status atm_score_geometry_find(const struct atm_table *truth,
                                         const struct atm_table *found,
                                         const struct atm_eval_options *options,
@@ -45,8 +46,8 @@ enum atm_status atm_score_case_match(struct atm_score_case *c, double tolerance_
 
 /* True photons below which emitters are ignored, from all rows of the truth (linear interpolation
  * between order statistics). -INFINITY for quantile 0. Fails if the truth has no photons. */
-enum atm_status atm_score_threshold(const struct atm_table *truth, double quantile,
-                                    double *photons, struct atm_err *err);
+enum atm_status atm_score_threshold(const struct atm_table *truth, double quantile, double *photons,
+                                    struct atm_err *err);
 
 void atm_score_case_count(const struct atm_score_case *c, double photon_threshold,
                           struct atm_score *score);
