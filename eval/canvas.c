@@ -6,7 +6,8 @@
 #include <string.h>
 
 #ifdef __SANITIZE_ADDRESS__
-/* fontconfig keeps patterns behind encoded pointers, which the leak checker cannot follow (2.14). */
+/* fontconfig keeps patterns behind encoded pointers, which the leak checker cannot follow (2.14).
+ */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) { return "leak:libfontconfig\n"; }
 #endif
