@@ -14,7 +14,7 @@ static const struct atm_key keys[] = {
             "seeds nearer than this become one before fitting"),
     ATM_KEY(struct atm_refine_options, false_per_frame, DOUBLE, "0.02", 1e-9, 10, "emitters",
             "false emitters that noise alone may cause in a frame of 1000 pixels"),
-    ATM_KEY(struct atm_refine_options, rounds, INT, "4", 0, 100, "",
+    ATM_KEY(struct atm_refine_options, rounds, INT, "8", 0, 100, "",
             "of fitting, adding emitters from the residual and removing them"),
     ATM_KEY(struct atm_refine_options, max_iterations, INT, "60", 1, 10000, "",
             "of the fit of a frame"),

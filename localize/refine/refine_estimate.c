@@ -1,9 +1,12 @@
 /* What the data say about themselves: PSF sigma, and brightness and density of the emitters. */
+#include "mem.h"
 #include "refine_private.h"
 
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_min.h>
+#include <gsl/gsl_multimin.h>
 #include <gsl/gsl_sort.h>
+#include <gsl/gsl_statistics_double.h>
 #include <math.h>
 
 /* Refine all frames; rows go to out, and ends[i] is its count after frame i. */
@@ -28,6 +31,7 @@ struct sigma_problem {
     struct atm_refine *refine;
     const struct atm_refine_input *inputs;
     const struct atm_table *table; /* emitters at the last sigma, by frame */
+    struct atm_refine_population population;
     ptrdiff_t count;
     enum atm_status status;
     struct atm_err *err;
@@ -40,7 +44,7 @@ static double deviance_at(double sigma_px, void *context) {
     ptrdiff_t next = 0;
     for (ptrdiff_t i = 0; i < p->count && !p->status; i++) {
         struct atm_refine_input input = p->inputs[i];
-        input.sigma_px = sigma_px, input.population = (struct atm_refine_population){0};
+        input.sigma_px = sigma_px, input.population = p->population;
         input.seeds = p->table->rows + next;
         for (input.seed_count = 0; next < p->table->count && p->table->rows[next].frame == i;
              next++)
@@ -91,94 +95,136 @@ static enum atm_status minimise(struct sigma_problem *p, double *sigma_px) {
     return p->status;
 }
 
-enum atm_status atm_refine_estimate_sigma(struct atm_refine *refine,
-                                          const struct atm_refine_input *inputs, ptrdiff_t count,
-                                          double *sigma_px, struct atm_err *err) {
-    const struct atm_refine_population unknown = {0};
+/* ---- population ---- */
+
+enum { POPULATION_LEAST = 30, EVALUATIONS = 400 };
+static const double KNOWN_TO = 0.3; /* relative error of photons above which a row says little */
+static const double OUTLIER_LOG_SD = 0.5; /* two taken for one, one for two, and false emitters */
+static const double LEAST_SD = 0.03;      /* no brightness is better known than this */
+
+struct brightness {
+    double *logs, *variances; /* of log photons, and of its error */
+    ptrdiff_t count;
+};
+
+/* Minus log-likelihood of (mean, log sd, logit of the share of outliers): normal about the mean,
+ * outliers wider. */
+static double surprise(const gsl_vector *v, void *context) {
+    const struct brightness *b = context;
+    double mean = gsl_vector_get(v, 0), sd = exp(gsl_vector_get(v, 1)) + LEAST_SD;
+    double outliers = 0.6 / (1 + exp(-gsl_vector_get(v, 2))), sum = 0;
+    for (ptrdiff_t i = 0; i < b->count; i++) {
+        double d = b->logs[i] - mean, narrow = sd * sd + b->variances[i];
+        double wide = narrow + OUTLIER_LOG_SD * OUTLIER_LOG_SD;
+        sum += log((1 - outliers) * exp(-0.5 * d * d / narrow) / sqrt(narrow) +
+                   outliers * exp(-0.5 * d * d / wide) / sqrt(wide) + 1e-300);
+    }
+    return -sum;
+}
+
+/* Best of several starts: the first pass leaves pairs that were taken for one, a second mode. */
+static bool fit_population(struct brightness *b, struct atm_refine_population *population) {
+    double quantiles[3], best = INFINITY;
+    gsl_vector *start = gsl_vector_alloc(3), *step = gsl_vector_alloc(3);
+    gsl_multimin_fminimizer *m =
+        gsl_multimin_fminimizer_alloc(gsl_multimin_fminimizer_nmsimplex2, 3);
+    gsl_multimin_function f = {surprise, 3, b};
+    double *sorted = atm_mem_alloc((size_t)b->count, sizeof *sorted);
+    bool made = start && step && m && sorted;
+    for (ptrdiff_t i = 0; made && i < b->count; i++)
+        sorted[i] = b->logs[i];
+    if (made)
+        gsl_sort(sorted, 1, (size_t)b->count);
+    for (int k = 0; made && k < 3; k++)
+        quantiles[k] =
+            gsl_stats_quantile_from_sorted_data(sorted, 1, (size_t)b->count, 0.25 * (k + 1));
+    for (int k = 0; made && k < 6; k++) {
+        gsl_vector_set(start, 0, quantiles[k % 3]);
+        gsl_vector_set(start, 1, log(k < 3 ? 0.05 : 0.3));
+        gsl_vector_set(start, 2, -0.5);
+        gsl_vector_set_all(step, 0.2);
+        gsl_multimin_fminimizer_set(m, &f, start, step);
+        for (int i = 0; i < EVALUATIONS && gsl_multimin_fminimizer_size(m) > 1e-3; i++)
+            gsl_multimin_fminimizer_iterate(m);
+        if (m->fval < best) {
+            best = m->fval;
+            population->log_mean = gsl_vector_get(m->x, 0);
+            population->log_sd = fmin(exp(gsl_vector_get(m->x, 1)) + LEAST_SD, 1.5);
+        }
+    }
+    atm_mem_free(sorted);
+    gsl_multimin_fminimizer_free(m);
+    gsl_vector_free(start);
+    gsl_vector_free(step);
+    return made && isfinite(best);
+}
+
+static enum atm_status learn(const struct atm_table *table, double pixels,
+                             struct atm_refine_population *population, struct atm_err *err) {
+    struct brightness b = {.logs = atm_mem_alloc((size_t)table->count, sizeof *b.logs),
+                           .variances = atm_mem_alloc((size_t)table->count, sizeof *b.variances)};
+    enum atm_status status = b.logs && b.variances ? ATM_OK : atm_err_memory(err, "the population");
+    for (ptrdiff_t i = 0; i < table->count && !status; i++) {
+        double error = table->rows[i].photons_unc / table->rows[i].photons;
+        if (!(error < KNOWN_TO))
+            continue;
+        b.logs[b.count] = log(table->rows[i].photons);
+        b.variances[b.count++] = error * error;
+    }
+    if (!status && b.count >= POPULATION_LEAST && fit_population(&b, population))
+        population->density = (double)table->count / pixels;
+    atm_mem_free(b.logs);
+    atm_mem_free(b.variances);
+    return status;
+}
+
+enum { PASSES = 6 };
+
+/* Emitters, population and, where wanted, sigma in turn: each holds the others back (two emitters
+ * taken for one look like a bright one with a wide PSF). */
+static enum atm_status learn_all(struct atm_refine *refine, const struct atm_refine_input *inputs,
+                                 ptrdiff_t count, bool fit_sigma, double *sigma_px,
+                                 struct atm_refine_population *population, struct atm_err *err) {
     struct atm_table table;
+    double pixels = (double)(refine->height * refine->width) * (double)count;
     enum atm_status status = ATM_OK;
-    if (count < 1)
-        return atm_err_set(err, ATM_FAIL, "no frames to estimate the PSF sigma from");
     atm_table_init(&table);
-    double sigma = inputs[0].sigma_px;
-    /* a wrong sigma leads to wrong numbers of emitters, which hold the next sigma back: repeat */
-    for (int pass = 0; pass < 4 && !status; pass++) {
-        double before = sigma;
-        status = refine_all(refine, inputs, count, sigma, &unknown, &table, err);
+    for (int pass = 0; pass < PASSES && !status; pass++) {
+        struct atm_refine_population before = *population;
+        double sigma = *sigma_px;
+        status = refine_all(refine, inputs, count, sigma, population, &table, err);
         if (status || table.count == 0)
             break;
-        struct sigma_problem problem = {refine, inputs, &table, count, ATM_OK, err};
-        status = minimise(&problem, &sigma);
-        if (fabs(sigma / before - 1) < 0.004)
+        status = learn(&table, pixels, population, err);
+        if (pass == 0) /* unresolved emitters are among these: let it decide gently first */
+            population->log_sd = population->log_sd > 0 ? fmax(population->log_sd, 0.25) : 0;
+        struct sigma_problem problem = {refine, inputs, &table, *population, count, ATM_OK, err};
+        if (fit_sigma && !status)
+            status = minimise(&problem, sigma_px);
+        bool same = fabs(*sigma_px / sigma - 1) < 0.003 &&
+                    fabs(population->log_mean - before.log_mean) < 0.01 &&
+                    fabs(population->log_sd - before.log_sd) < 0.02;
+        if (pass > 0 && same)
             break;
     }
-    if (!status)
-        *sigma_px = sigma;
     atm_table_free(&table);
     return status;
 }
 
-/* ---- population ---- */
-
-enum { POPULATION_PASSES = 3, POPULATION_LEAST = 30 };
-static const double KNOWN_TO =
-    0.3; /* relative error of the photons above which a row says little */
-static const double OUTLIERS = 0.15, OUTLIER_LOG_SD = 1.5; /* merged, split and false emitters */
-static const double LEAST_SD = 0.03; /* no brightness is better known than this */
-
-/* Log-likelihood of the rows' log photons: normal about mean with variance sd^2 + own^2, or an
- * outlier. */
-static double population_likelihood(const struct atm_table *table, double mean, double sd) {
-    double sum = 0;
-    for (ptrdiff_t i = 0; i < table->count; i++) {
-        const struct atm_loc *loc = &table->rows[i];
-        double own = loc->photons_unc / loc->photons, d = log(loc->photons) - mean;
-        if (!(own < KNOWN_TO))
-            continue;
-        double narrow = sd * sd + own * own;
-        double wide = narrow + OUTLIER_LOG_SD * OUTLIER_LOG_SD;
-        sum += log((1 - OUTLIERS) * exp(-0.5 * d * d / narrow) / sqrt(narrow) +
-                   OUTLIERS * exp(-0.5 * d * d / wide) / sqrt(wide));
-    }
-    return sum;
-}
-
-/* Maximum over a grid that is refined around the best point: two parameters, many local maxima. */
-static void fit_population(const struct atm_table *table, double low, double high,
-                           struct atm_refine_population *population) {
-    double mean = 0.5 * (low + high), sd = 0.3, mean_reach = 0.5 * (high - low), sd_reach = log(10);
-    double best = -INFINITY;
-    for (int level = 0; level < 12; level++) {
-        double centre = mean, middle = sd;
-        for (int i = -10; i <= 10; i++)
-            for (int j = -5; j <= 5; j++) {
-                double m = centre + mean_reach * i / 10;
-                double s = fmin(fmax(middle * exp(sd_reach * j / 5), LEAST_SD), 1.5);
-                double value = population_likelihood(table, m, s);
-                if (value > best)
-                    best = value, mean = m, sd = s;
-            }
-        mean_reach *= 0.4, sd_reach *= 0.5;
-    }
-    population->log_mean = mean, population->log_sd = sd;
-}
-
-static bool learn(const struct atm_table *table, double pixels,
-                  struct atm_refine_population *population) {
-    ptrdiff_t known = 0;
-    double low = INFINITY, high = -INFINITY;
-    for (ptrdiff_t i = 0; i < table->count; i++) {
-        const struct atm_loc *loc = &table->rows[i];
-        if (!(loc->photons_unc / loc->photons < KNOWN_TO))
-            continue;
-        low = fmin(low, log(loc->photons)), high = fmax(high, log(loc->photons));
-        known++;
-    }
-    if (known < POPULATION_LEAST)
-        return false;
-    fit_population(table, low, high, population);
-    population->density = (double)table->count / pixels;
-    return true;
+enum atm_status atm_refine_estimate_sigma(struct atm_refine *refine,
+                                          const struct atm_refine_input *inputs, ptrdiff_t count,
+                                          double *sigma_px, struct atm_err *err) {
+    if (count < 1)
+        return atm_err_set(err, ATM_FAIL, "no frames to estimate the PSF sigma from");
+    struct atm_refine_population population = {0};
+    double sigma = inputs[0].sigma_px;
+    int wanted = refine->options.population;
+    refine->options.population = ATM_REFINE_POPULATION_COUNT;
+    enum atm_status status = learn_all(refine, inputs, count, true, &sigma, &population, err);
+    refine->options.population = wanted;
+    if (!status)
+        *sigma_px = sigma;
+    return status;
 }
 
 enum atm_status atm_refine_estimate_population(struct atm_refine *refine,
@@ -190,20 +236,10 @@ enum atm_status atm_refine_estimate_population(struct atm_refine *refine,
     int wanted = refine->options.population;
     if (wanted == ATM_REFINE_POPULATION_NONE || count < 1)
         return ATM_OK;
+    double sigma = inputs[0].sigma_px;
     /* photons as the data have them, not drawn to what was learned last */
     refine->options.population = ATM_REFINE_POPULATION_COUNT;
-    struct atm_table table;
-    atm_table_init(&table);
-    double pixels = (double)(refine->height * refine->width) * (double)count;
-    enum atm_status status = ATM_OK;
-    for (int pass = 0; pass < POPULATION_PASSES && !status; pass++) {
-        status = refine_all(refine, inputs, count, inputs[0].sigma_px, population, &table, err);
-        if (status || !learn(&table, pixels, population))
-            break;
-        if (pass == 0) /* of unresolved emitters, too: let it decide gently first */
-            population->log_sd = fmax(population->log_sd, 0.25);
-    }
+    enum atm_status status = learn_all(refine, inputs, count, false, &sigma, population, err);
     refine->options.population = wanted;
-    atm_table_free(&table);
     return status;
 }

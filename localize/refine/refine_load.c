@@ -7,6 +7,12 @@
  * not reach the core. */
 static const double CORE_PX = 40, CORE_SIGMAS = 20, MARGIN_SIGMAS = 7;
 
+/* No position is believed to be less certain than this when hypotheses are weighed: two emitters so
+ * near that their distance hardly shows have a long, bent and bounded likelihood, and the Gaussian
+ * that Laplace's method puts in its place would be far too large a volume. In simulations 0.2 loses
+ * close pairs, 0.7 splits single emitters. */
+static const double LAPLACE_SIGMAS = 0.4;
+
 static ptrdiff_t pieces(ptrdiff_t n, double sigma_px) {
     double core = fmax(CORE_PX, CORE_SIGMAS * sigma_px);
     double inner = (double)n - 2 * MARGIN_SIGMAS * sigma_px; /* the frame's rims need no margin */
@@ -114,7 +120,9 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
         &atm_likelihoods[shot ? refine->options.likelihood : ATM_LIKELIHOOD_LEAST_SQUARES];
     tile->population = input->population;
     tile->population.log_mean -= log(atm_refine_scale(input->noise).gain);
-    tile->position_precision = 2 * M_PI * input->population.density;
+    tile->position_precision =
+        fmax(2 * M_PI * input->population.density,
+             1 / (LAPLACE_SIGMAS * LAPLACE_SIGMAS * input->sigma_px * input->sigma_px));
     tile->threshold = atm_choice_threshold(refine->options.false_per_frame, input->sigma_px);
     tile->background = 0, tile->count = 0;
     tile->x_min = tile->y_min = -0.5;
