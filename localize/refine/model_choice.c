@@ -166,10 +166,28 @@ static enum atm_status open_case(struct atm_choice *c, struct atm_tile *tile, do
     return status;
 }
 
+/* An emitter that is no more leaves its blocks to the nearest of those that are. */
+static void bequeath(struct atm_tile *tile, const struct hypothesis *h, ptrdiff_t gone) {
+    const struct atm_spot *spot = &tile->spots[gone];
+    double nearest = MERGE_SIGMAS * MERGE_SIGMAS * tile->sigma_px * tile->sigma_px;
+    ptrdiff_t heir = -1;
+    for (ptrdiff_t k = 0; k < h->count; k++) {
+        double d = distance2(&h->spots[k], spot->x, spot->y);
+        if (h->from[k] == gone)
+            return;
+        if (h->from[k] >= 0 && d < nearest)
+            nearest = d, heir = h->from[k];
+    }
+    if (heir >= 0)
+        tile->marks[heir].blocks += tile->marks[gone].blocks;
+}
+
 /* Make the best hypothesis the tile's state. */
 static enum atm_status adopt(struct atm_choice *c, struct atm_tile *tile, int64_t flags,
                              struct atm_err *err) {
     const struct hypothesis *h = &c->best;
+    for (ptrdiff_t k = 0; k < c->group_count; k++)
+        bequeath(tile, h, c->group[k]);
     for (ptrdiff_t k = 0; k < c->group_count; k++) {
         struct atm_spot *old = &tile->spots[c->group[k]];
         atm_tile_paint(tile, old, -1);

@@ -2,6 +2,7 @@
 #include "mem.h"
 #include "refine_private.h"
 
+#include <float.h>
 #include <math.h>
 
 /* Two tiles fit the emitters at their seam and may disagree about its side by a hair: those this
@@ -106,10 +107,10 @@ static bool belongs(const struct atm_refine_area *area, const struct atm_loc *lo
     double away = fmax(outside(loc->x, &area->columns), outside(loc->y, &area->rows));
     if (away > SEAM_PX)
         return false;
-    if (away < -SEAM_PX)
+    if (away < -3 * SEAM_PX)
         return true;
     for (ptrdiff_t i = first; i < out->count; i++)
-        if (hypot(out->rows[i].x - loc->x, out->rows[i].y - loc->y) < 2 * SEAM_PX)
+        if (hypot(out->rows[i].x - loc->x, out->rows[i].y - loc->y) < 3 * SEAM_PX)
             return false;
     return true;
 }
@@ -122,7 +123,7 @@ static void copy_model(struct atm_refine *refine, struct atm_refine_scale scale,
         for (ptrdiff_t x = columns->core_start; x < columns->core_end; x++) {
             ptrdiff_t at = (y - rows->start) * tile->width + x - columns->start;
             refine->model[y * refine->width + x] =
-                (float)((tile->mean[at] - scale.shift) * scale.gain);
+                (float)fmin(fmax((tile->mean[at] - scale.shift) * scale.gain, -FLT_MAX), FLT_MAX);
         }
 }
 

@@ -1,0 +1,500 @@
+/* Refinement of whole frames: the number of emitters, their uncertainties, sigma and population
+ * from the data, and images that nobody hopes for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "mem.h"
+#include "model_choice.h"
+#include "refine.h"
+#include "rng.h"
+#include <float.h>
+#include <gsl/gsl_randist.h>
+#include <math.h>
+#include <string.h>
+
+#define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance))
+
+enum { SIDE = 32, TRUTH_MAX = 400, FRAME_MAX = 160 * 160 };
+
+struct frame {
+    ptrdiff_t height, width;
+    double sigma, background, zero, gain;
+    struct atm_loc truth[TRUTH_MAX], seeds[2 * TRUTH_MAX];
+    ptrdiff_t truth_count, seed_count;
+    float image[FRAME_MAX], floor[FRAME_MAX];
+};
+
+static struct atm_loc at(double x, double y, double photons) {
+    struct atm_loc loc = atm_loc_empty();
+    loc.x = x, loc.y = y, loc.photons = photons, loc.blocks = 1;
+    return loc;
+}
+
+static void clear(struct frame *f, ptrdiff_t height, ptrdiff_t width) {
+    f->height = height, f->width = width;
+    f->sigma = 1.09, f->background = 20, f->zero = 0, f->gain = 1;
+    f->truth_count = f->seed_count = 0;
+}
+
+static void add(struct frame *f, double x, double y, double photons) {
+    f->truth[f->truth_count++] = at(x, y, photons);
+}
+
+/* Expected image, then shot noise unless rng is NULL, then gain and zero. The start background is
+ * 15 % off. */
+static void expose(struct frame *f, struct atm_rng *rng) {
+    double s = 1 / (sqrt(2) * f->sigma);
+    for (ptrdiff_t i = 0; i < f->height * f->width; i++) {
+        double x = (double)(i % f->width), y = (double)(i / f->width), mean = f->background;
+        for (ptrdiff_t k = 0; k < f->truth_count; k++) {
+            const struct atm_loc *t = &f->truth[k];
+            if (fabs(x - t->x) > 8 * f->sigma || fabs(y - t->y) > 8 * f->sigma)
+                continue;
+            mean += 0.25 * t->photons * (erf((x + 0.5 - t->x) * s) - erf((x - 0.5 - t->x) * s)) *
+                    (erf((y + 0.5 - t->y) * s) - erf((y - 0.5 - t->y) * s));
+        }
+        double value = rng ? gsl_ran_poisson(&rng->gsl, mean) : mean;
+        f->image[i] = (float)(value * f->gain + f->zero);
+        f->floor[i] = (float)(0.85 * f->background * f->gain + f->zero);
+    }
+}
+
+static void scatter(struct frame *f, struct atm_rng *rng, double per_px, double photons,
+                    double log_sd) {
+    unsigned count = gsl_ran_poisson(&rng->gsl, per_px * (double)(f->height * f->width));
+    for (unsigned i = 0; i < count && i < TRUTH_MAX; i++) {
+        double x = atm_rng_uniform(rng) * (double)f->width - 0.5;
+        double y = atm_rng_uniform(rng) * (double)f->height - 0.5;
+        add(f, x, y, photons * exp(log_sd * gsl_ran_gaussian(&rng->gsl, 1)));
+    }
+}
+
+/* What a network gives: errors of 0.6 px, one in ten missing, one in ten twice. */
+static void seed(struct frame *f, struct atm_rng *rng) {
+    for (ptrdiff_t i = 0; i < f->truth_count; i++) {
+        double chance = atm_rng_uniform(rng);
+        for (int k = chance < 0.1 ? 0 : chance < 0.2 ? 2 : 1; k > 0; k--)
+            f->seeds[f->seed_count++] = at(f->truth[i].x + gsl_ran_gaussian(&rng->gsl, 0.42),
+                                           f->truth[i].y + gsl_ran_gaussian(&rng->gsl, 0.42),
+                                           f->truth[i].photons * f->gain / (chance < 0.2 ? 2 : 1));
+    }
+}
+
+static struct atm_refine_input input_of(const struct frame *f) {
+    return (struct atm_refine_input){
+        .image = f->image,
+        .background = f->floor,
+        .sigma_px = f->sigma,
+        .noise = {f->gain, f->zero, 0},
+        .seeds = f->seeds,
+        .seed_count = f->seed_count,
+        .frame = 3,
+    };
+}
+
+static struct atm_refine_options defaults(void) {
+    struct atm_refine_options options;
+    struct atm_binding binding = {&atm_refine_section, &options};
+    atm_ini_defaults(&binding, 1);
+    return options;
+}
+
+static void refine_with(const struct atm_refine_options *options, const struct atm_refine_input *in,
+                        ptrdiff_t height, ptrdiff_t width, struct atm_table *table) {
+    struct atm_refine *refine;
+    struct atm_err err = {0};
+    atm_table_init(table);
+    assert_int_equal(atm_refine_create(options, height, width, &refine, &err), ATM_OK);
+    assert_int_equal(atm_refine_frame(refine, in, table, &err), ATM_OK);
+    const float *model = atm_refine_model(refine);
+    for (ptrdiff_t i = 0; i < height * width; i++)
+        assert_true(isfinite(model[i]));
+    atm_refine_destroy(&refine);
+    for (ptrdiff_t i = 0; i < table->count; i++) {
+        const struct atm_loc *l = &table->rows[i];
+        assert_true(isfinite(l->x_unc + l->y_unc + l->photons_unc + l->background_unc + l->llr +
+                             l->chi2 + l->background) &&
+                    l->photons > 0);
+        assert_true(l->x >= -0.5 && l->x <= (double)width - 0.5 && l->y >= -0.5 &&
+                    l->y <= (double)height - 0.5);
+    }
+}
+
+static void refine_frame(const struct frame *f, struct atm_table *table) {
+    struct atm_refine_options options = defaults();
+    struct atm_refine_input in = input_of(f);
+    refine_with(&options, &in, f->height, f->width, table);
+}
+
+/* Truth with a row nearer than reach, each row used once. */
+static ptrdiff_t found(const struct frame *f, const struct atm_table *table, double reach) {
+    ptrdiff_t hits = 0;
+    bool used[2 * TRUTH_MAX] = {false};
+    for (ptrdiff_t i = 0; i < f->truth_count; i++) {
+        ptrdiff_t best = -1;
+        double nearest = reach;
+        for (ptrdiff_t k = 0; k < table->count; k++) {
+            double d = hypot(table->rows[k].x - f->truth[i].x, table->rows[k].y - f->truth[i].y);
+            if (!used[k] && d < nearest)
+                nearest = d, best = k;
+        }
+        if (best >= 0)
+            used[best] = true, hits++;
+    }
+    return hits;
+}
+
+static struct frame frame; /* too large for the stack */
+static struct atm_rng rng;
+
+static int start(void **state) {
+    (void)state;
+    atm_rng_init(&rng, 7, ATM_RNG_TEST, 77);
+    clear(&frame, SIDE, SIDE);
+    return 0;
+}
+
+static void pair_seeded_once_becomes_two(void **state) {
+    (void)state;
+    add(&frame, 15.1, 14.385, 2000);
+    add(&frame, 17.0, 15.43, 2000); /* 2 sigma away */
+    frame.seeds[frame.seed_count++] = at(16, 15, 3000);
+    expose(&frame, &rng);
+    struct atm_table table;
+    refine_frame(&frame, &table);
+    assert_int_equal(table.count, 2);
+    assert_int_equal(found(&frame, &table, 0.3), 2);
+    assert_true(table.rows[0].flags & ATM_LOC_OVERLAPPING);
+    assert_int_equal(table.rows[0].frame, 3);
+    atm_table_free(&table);
+}
+
+static void emitters_without_seeds_come_from_the_residual(void **state) {
+    (void)state;
+    add(&frame, 8.385, 21.2, 900);
+    add(&frame, 0.1, 0.3, 1500); /* in the corner */
+    add(&frame, 31.3, 12.9, 1500);
+    expose(&frame, &rng);
+    struct atm_table table;
+    refine_frame(&frame, &table);
+    assert_int_equal(table.count, 3);
+    assert_int_equal(found(&frame, &table, 0.3), 3);
+    for (ptrdiff_t i = 0; i < 3; i++)
+        assert_true(table.rows[i].flags & ATM_LOC_FROM_RESIDUAL);
+    atm_table_free(&table);
+}
+
+static void false_seeds_go_and_duplicates_merge(void **state) {
+    (void)state;
+    add(&frame, 20.2, 9.385, 1200);
+    frame.seeds[frame.seed_count++] = at(5, 25, 400); /* nothing there */
+    frame.seeds[frame.seed_count++] = at(19.9, 9.6, 700);
+    frame.seeds[frame.seed_count++] = at(20.9, 9.1, 500);
+    expose(&frame, &rng);
+    struct atm_table table;
+    refine_frame(&frame, &table);
+    assert_int_equal(table.count, 1);
+    assert_near(table.rows[0].x, 20.2, 5 * table.rows[0].x_unc);
+    assert_near(table.rows[0].photons, 1200, 5 * table.rows[0].photons_unc);
+    assert_near(table.rows[0].background, 20, 5 * table.rows[0].background_unc);
+    assert_int_equal(table.rows[0].blocks, 2);
+    atm_table_free(&table);
+}
+
+static void noise_free_frame_returns_the_truth(void **state) {
+    (void)state;
+    add(&frame, 6.385, 9.12, 1500);
+    add(&frame, 21.7, 22.3, 800);
+    add(&frame, 24.4, 21.9, 1100);
+    expose(&frame, NULL);
+    for (ptrdiff_t i = 0; i < 3; i++)
+        frame.seeds[frame.seed_count++] = at(frame.truth[i].x + 0.4, frame.truth[i].y - 0.3, 500);
+    struct atm_table table;
+    refine_frame(&frame, &table);
+    assert_int_equal(table.count, 3);
+    assert_int_equal(found(&frame, &table, 1e-3), 3);
+    atm_table_free(&table);
+}
+
+/* The threshold promises a rate of false emitters; the count over many frames is Poisson. */
+static void noise_alone_yields_the_promised_rate(void **state) {
+    (void)state;
+    enum { FRAMES = 150 };
+    struct atm_refine_options options = defaults();
+    options.false_per_frame = 0.2;
+    ptrdiff_t total = 0;
+    for (int i = 0; i < FRAMES; i++) {
+        struct atm_table table;
+        frame.background = 100;
+        expose(&frame, &rng);
+        struct atm_refine_input in = input_of(&frame);
+        refine_with(&options, &in, SIDE, SIDE, &table);
+        total += table.count;
+        atm_table_free(&table);
+    }
+    double expected = options.false_per_frame * FRAMES * SIDE * SIDE / 1000;
+    assert_true((double)total < 1.5 * expected + 4 * sqrt(expected));
+    assert_true((double)total > 0.2 * expected);
+}
+
+static void hopeless_images_yield_no_rubbish(void **state) {
+    (void)state;
+    struct atm_table table;
+    struct atm_refine_options options = defaults();
+    frame.background = 0;
+    expose(&frame, NULL); /* all zero, as page 877 of a stack that we met */
+    refine_frame(&frame, &table);
+    assert_int_equal(table.count, 0);
+    atm_table_free(&table);
+    frame.seeds[frame.seed_count++] = at(7, 8, 100);
+    frame.seeds[frame.seed_count++] = at(NAN, 8, NAN);
+    refine_frame(&frame, &table);
+    assert_int_equal(table.count, 0);
+    atm_table_free(&table);
+    for (ptrdiff_t i = 0; i < SIDE * SIDE; i++)
+        frame.image[i] = i % 5 ? FLT_MAX : -FLT_MAX;
+    refine_frame(&frame, &table);
+    atm_table_free(&table);
+    for (ptrdiff_t i = 0; i < SIDE * SIDE; i++)
+        frame.image[i] = i % 3 ? NAN : INFINITY;
+    refine_frame(&frame, &table);
+    atm_table_free(&table);
+    float single = 7, below = 2;
+    struct atm_refine_input in = input_of(&frame);
+    in.image = &single, in.background = &below;
+    refine_with(&options, &in, 1, 1, &table);
+    atm_table_free(&table);
+}
+
+static void masked_pixels_are_left_out(void **state) {
+    (void)state;
+    add(&frame, 12.385, 13.2, 2500);
+    expose(&frame, &rng);
+    frame.image[13 * SIDE + 12] = NAN, frame.image[14 * SIDE + 20] = INFINITY;
+    struct atm_table table;
+    refine_frame(&frame, &table);
+    assert_int_equal(table.count, 1);
+    assert_near(table.rows[0].x, 12.385, 5 * table.rows[0].x_unc);
+    atm_table_free(&table);
+}
+
+static void nonsense_is_refused(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    struct atm_refine *refine;
+    struct atm_err err = {0};
+    struct atm_table table;
+    atm_table_init(&table);
+    assert_int_equal(atm_refine_create(&options, 0, 5, &refine, &err), ATM_FAIL);
+    assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, &err), ATM_OK);
+    struct atm_refine_input in = input_of(&frame);
+    in.noise.gain = -1;
+    assert_int_equal(atm_refine_frame(refine, &in, &table, &err), ATM_FAIL);
+    assert_non_null(strstr(err.text, "frame 3: noise of gain -1"));
+    in = input_of(&frame);
+    in.sigma_px = NAN;
+    assert_int_equal(atm_refine_frame(refine, &in, &table, &err), ATM_FAIL);
+    assert_int_equal(atm_refine_estimate_sigma(refine, &in, 0, &in.sigma_px, &err), ATM_FAIL);
+    atm_refine_destroy(&refine);
+    atm_refine_destroy(&refine);
+}
+
+/* Units of the image do not matter: photons, or ADU of a camera that is described by gain and zero.
+ */
+static void camera_units_scale_through(void **state) {
+    (void)state;
+    struct atm_table photons, adu;
+    frame.background = 60;
+    scatter(&frame, &rng, 0.015, 1500, 0);
+    seed(&frame, &rng);
+    struct atm_rng a, b;
+    atm_rng_init(&a, 1, ATM_RNG_TEST, 5);
+    atm_rng_init(&b, 1, ATM_RNG_TEST, 5);
+    expose(&frame, &a);
+    refine_frame(&frame, &photons);
+    frame.gain = 4, frame.zero = 500;
+    for (ptrdiff_t i = 0; i < frame.seed_count; i++)
+        frame.seeds[i].photons *= 4;
+    expose(&frame, &b);
+    refine_frame(&frame, &adu);
+    assert_int_equal(photons.count, adu.count);
+    for (ptrdiff_t i = 0; i < adu.count; i++) {
+        assert_near(adu.rows[i].x, photons.rows[i].x, 1e-3);
+        assert_near(adu.rows[i].photons / 4, photons.rows[i].photons, 1);
+        assert_near(adu.rows[i].x_unc, photons.rows[i].x_unc, 1e-4);
+        assert_near((adu.rows[i].background - 500) / 4, photons.rows[i].background, 0.1);
+    }
+    atm_table_free(&photons);
+    atm_table_free(&adu);
+}
+
+static void least_squares_agrees_where_counts_are_many(void **state) {
+    (void)state;
+    struct atm_table a, b;
+    struct atm_refine_options options = defaults();
+    frame.background = 500;
+    scatter(&frame, &rng, 0.01, 3000, 0);
+    seed(&frame, &rng);
+    expose(&frame, &rng);
+    refine_frame(&frame, &a);
+    struct atm_refine_input in = input_of(&frame);
+    options.likelihood = 1;
+    refine_with(&options, &in, SIDE, SIDE, &b);
+    assert_int_equal(a.count, b.count);
+    for (ptrdiff_t i = 0; i < a.count; i++)
+        assert_near(a.rows[i].x, b.rows[i].x, 0.5 * a.rows[i].x_unc);
+    atm_table_free(&b);
+    in.noise = (struct atm_noise){0, 0, 600}; /* no shot noise at all */
+    refine_with(&options, &in, SIDE, SIDE, &b);
+    assert_true(b.count >= frame.truth_count - 2);
+    atm_table_free(&a);
+    atm_table_free(&b);
+}
+
+/* Errors over uncertainties have unit spread, isolated or not. */
+static void uncertainties_can_be_trusted(void **state) {
+    (void)state;
+    double squares[3] = {0};
+    ptrdiff_t n = 0;
+    for (int i = 0; i < 120; i++) {
+        struct atm_table table;
+        clear(&frame, SIDE, SIDE);
+        for (int y = 0; y < 3; y++) /* near enough to overlap, far enough to be told apart */
+            for (int x = 0; x < 4; x++)
+                add(&frame, 4 + 7.5 * x + 2 * atm_rng_uniform(&rng),
+                    5 + 9 * y + 3 * atm_rng_uniform(&rng), 1500);
+        seed(&frame, &rng);
+        expose(&frame, &rng);
+        refine_frame(&frame, &table);
+        for (ptrdiff_t k = 0; k < table.count; k++)
+            for (ptrdiff_t t = 0; t < frame.truth_count; t++) {
+                const struct atm_loc *l = &table.rows[k], *truth = &frame.truth[t];
+                if (hypot(l->x - truth->x, l->y - truth->y) > 1)
+                    continue;
+                squares[0] += pow((l->x - truth->x) / l->x_unc, 2);
+                squares[1] += pow((l->y - truth->y) / l->y_unc, 2);
+                squares[2] += pow((l->photons - truth->photons) / l->photons_unc, 2);
+                n++;
+            }
+        atm_table_free(&table);
+    }
+    assert_true(n > 1400);
+    double slack = 4 / sqrt(2.0 * (double)n); /* four standard errors */
+    for (int k = 0; k < 3; k++) {
+        double sd = sqrt(squares[k] / (double)n);
+        assert_true(sd > 0.95 - slack && sd < 1.08 + slack);
+    }
+}
+
+static void tiles_leave_no_seams(void **state) {
+    (void)state;
+    struct atm_table table, again;
+    clear(&frame, 130, 150);
+    frame.background = 10;
+    scatter(&frame, &rng, 0.01, 2000, 0);
+    seed(&frame, &rng);
+    expose(&frame, &rng);
+    refine_frame(&frame, &table);
+    assert_true(found(&frame, &table, 1) >= 0.97 * (double)frame.truth_count);
+    assert_true(table.count <= 1.01 * (double)frame.truth_count + 1);
+    for (ptrdiff_t i = 0; i < table.count; i++)
+        for (ptrdiff_t k = 0; k < i; k++)
+            assert_true(
+                hypot(table.rows[i].x - table.rows[k].x, table.rows[i].y - table.rows[k].y) > 0.2);
+    refine_frame(&frame, &again); /* same bytes */
+    assert_int_equal(table.count, again.count);
+    for (ptrdiff_t i = 0; i < table.count; i++)
+        assert_true(table.rows[i].x == again.rows[i].x && table.rows[i].llr == again.rows[i].llr);
+    atm_table_free(&table);
+    atm_table_free(&again);
+}
+
+/* ---- what the data say about themselves ---- */
+
+enum { MOVIE = 12 };
+static struct frame movie[MOVIE];
+static struct atm_refine_input inputs[MOVIE];
+
+static void film(double per_px, double photons, double log_sd) {
+    for (int i = 0; i < MOVIE; i++) {
+        clear(&movie[i], SIDE, SIDE);
+        movie[i].background = 100;
+        scatter(&movie[i], &rng, per_px, photons, log_sd);
+        seed(&movie[i], &rng);
+        expose(&movie[i], &rng);
+        inputs[i] = input_of(&movie[i]);
+    }
+}
+
+static void sigma_comes_from_the_data(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    struct atm_refine *refine;
+    const double densities[] = {0.01, 0.04};
+    assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, NULL), ATM_OK);
+    for (int d = 0; d < 2; d++) {
+        double sigma = 0;
+        film(densities[d], 2000, 0);
+        for (int i = 0; i < MOVIE; i++)
+            inputs[i].sigma_px = 1.3;
+        assert_int_equal(atm_refine_estimate_sigma(refine, inputs, MOVIE, &sigma, NULL), ATM_OK);
+        assert_near(sigma, 1.09, 0.025);
+    }
+    atm_refine_destroy(&refine);
+}
+
+static void population_comes_from_the_data_and_helps(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    struct atm_refine *refine;
+    struct atm_refine_population population;
+    assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, NULL), ATM_OK);
+    film(0.02, 2000, 0.4);
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+                     ATM_OK);
+    assert_near(population.log_mean, log(2000), 0.12);
+    assert_near(population.log_sd, 0.4, 0.12);
+    assert_near(population.density, 0.02, 0.004);
+    film(0.06, 2000, 0);
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+                     ATM_OK);
+    assert_near(population.log_mean, log(2000), 0.05);
+    ptrdiff_t hits = 0, truth = 0, rows = 0;
+    struct atm_table table;
+    for (int i = 0; i < MOVIE; i++) {
+        atm_table_init(&table);
+        inputs[i].population = population;
+        assert_int_equal(atm_refine_frame(refine, &inputs[i], &table, NULL), ATM_OK);
+        hits += found(&movie[i], &table, 1), truth += movie[i].truth_count, rows += table.count;
+        atm_table_free(&table);
+    }
+    assert_true((double)hits / (double)(truth + rows - hits) > 0.9); /* Jaccard at one pixel */
+    film(0.0005, 2000, 0);
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+                     ATM_OK);
+    assert_true(population.log_sd == 0); /* too few to tell */
+    atm_refine_destroy(&refine);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(pair_seeded_once_becomes_two, start),
+        cmocka_unit_test_setup(emitters_without_seeds_come_from_the_residual, start),
+        cmocka_unit_test_setup(false_seeds_go_and_duplicates_merge, start),
+        cmocka_unit_test_setup(noise_free_frame_returns_the_truth, start),
+        cmocka_unit_test_setup(noise_alone_yields_the_promised_rate, start),
+        cmocka_unit_test_setup(hopeless_images_yield_no_rubbish, start),
+        cmocka_unit_test_setup(masked_pixels_are_left_out, start),
+        cmocka_unit_test_setup(nonsense_is_refused, start),
+        cmocka_unit_test_setup(camera_units_scale_through, start),
+        cmocka_unit_test_setup(least_squares_agrees_where_counts_are_many, start),
+        cmocka_unit_test_setup(uncertainties_can_be_trusted, start),
+        cmocka_unit_test_setup(tiles_leave_no_seams, start),
+        cmocka_unit_test_setup(sigma_comes_from_the_data, start),
+        cmocka_unit_test_setup(population_comes_from_the_data_and_helps, start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
