@@ -1,9 +1,9 @@
 /* Networks as chains of layers: a description (net), its weights (one flat array that the caller
- * owns) and a plan per size (every shape known, one arena). Tensors are float (N, C, H, W), row-major.
- * The plain definition of each layer stands in net_ref.h (tests compare against it).
+ * owns) and a plan per size (every shape known, one arena). Tensors are float (N, C, H, W),
+ * row-major. The plain definition of each layer stands in net_ref.h (tests compare against it).
  *
- * Convolutions are cross-correlations with zero padding, weights (out, in, ky, kx); dense layers compute
- * W x + b with W (out, in), on x flattened as (C, H, W). */
+ * Convolutions are cross-correlations with zero padding, weights (out, in, ky, kx); dense layers
+ * compute W x + b with W (out, in), on x flattened as (C, H, W). */
 #ifndef ATM_NET_H
 #define ATM_NET_H
 
@@ -20,12 +20,13 @@ enum atm_layer_kind {
     ATM_LAYER_BILINEAR, /* upsampling by 2, half-pixel centres, edges clamped */
     ATM_LAYER_RESHAPE,  /* (N, C, H, W) -> (N, shape[0], shape[1], shape[2]) */
     ATM_LAYER_WINDOW,   /* times a root-Hann window: sin(pi (y + 1/2) / H) sin(pi (x + 1/2) / W) */
-    ATM_LAYER_SPLIT,    /* (B, per_cell * D, gy, gx) -> (B * gy * gx * per_cell, D, 1, 1); block index
-                           ((b * gy + cy) * gx + cx) * per_cell + j has channels j*D .. j*D + D-1 */
-    ATM_LAYER_SUM,      /* (B * blocks, C, H, W) -> (B, C, H, W), blocks = gy * gx * per_cell */
-    ATM_LAYER_MAX,      /* the same with the pixelwise maximum; the gradient goes to the first maximum */
-    ATM_LAYER_PLACE,    /* (B * gy * gx * per_cell, C, P, P) -> (B, C, gy * cell, gx * cell): windows added at
-                           top-left corner (cell * c - (P - cell) / 2), clipped to the image */
+    ATM_LAYER_SPLIT, /* (B, per_cell * D, gy, gx) -> (B * gy * gx * per_cell, D, 1, 1); block index
+                        ((b * gy + cy) * gx + cx) * per_cell + j has channels j*D .. j*D + D-1 */
+    ATM_LAYER_SUM,   /* (B * blocks, C, H, W) -> (B, C, H, W), blocks = gy * gx * per_cell */
+    ATM_LAYER_MAX, /* the same with the pixelwise maximum; the gradient goes to the first maximum */
+    ATM_LAYER_PLACE, /* (B * gy * gx * per_cell, C, P, P) -> (B, C, gy * cell, gx * cell): windows
+                        added at top-left corner (cell * c - (P - cell) / 2), clipped to the image
+                      */
 };
 
 struct atm_layer {
@@ -49,8 +50,8 @@ struct atm_tensor {
 };
 
 struct atm_net;
-/* input: (C, H, W) of one item; for convolutional chains any H, W that the plans may change later (dense layers
- * fix it). Layers are copied. Fails on shapes that do not fit, naming the layer. */
+/* input: (C, H, W) of one item; for convolutional chains any H, W that the plans may change later
+ * (dense layers fix it). Layers are copied. Fails on shapes that do not fit, naming the layer. */
 enum atm_status atm_net_create(const struct atm_layer *layers, int count, const ptrdiff_t input[3],
                                struct atm_net **net, struct atm_err *err);
 void atm_net_destroy(struct atm_net **net);
@@ -85,13 +86,14 @@ void atm_plan_destroy(struct atm_plan **plan);
 void atm_plan_output_shape(const struct atm_plan *plan, ptrdiff_t shape[4]);
 size_t atm_plan_bytes(const struct atm_plan *plan);
 
-/* Tell the plan the weights (packs kernels, transforms spectra). Again after every change of them. */
+/* Tell the plan the weights (packs kernels, transforms spectra). Again after every change of them.
+ */
 void atm_plan_load(struct atm_plan *plan, const float *params);
-/* input (N, C, H, W) borrowed until backward is done. The output is the plan's, until the next forward.
- * Parallel inside by OpenMP; same bytes for any thread count. */
+/* input (N, C, H, W) borrowed until backward is done. The output is the plan's, until the next
+ * forward. Parallel inside by OpenMP; same bytes for any thread count. */
 const float *atm_plan_forward(struct atm_plan *plan, const float *input);
-/* After forward of a training plan: adds the weight gradients to param_grad (flat, as params), returns
- * the gradient with respect to the input, or NULL when want_input is false. */
+/* After forward of a training plan: adds the weight gradients to param_grad (flat, as params),
+ * returns the gradient with respect to the input, or NULL when want_input is false. */
 const float *atm_plan_backward(struct atm_plan *plan, const float *output_grad, float *param_grad,
                                bool want_input);
 /* Lines of text, one a layer: shapes, algorithm, MFLOP. Owned by the caller (atm_mem_free). */
@@ -106,8 +108,8 @@ struct atm_adam atm_adam_defaults(void); /* 1e-3, 0.9, 0.999, 1e-8 */
 void atm_adam_step(const struct atm_adam *adam, int64_t step, ptrdiff_t count, float *params,
                    const float *grad, float *moments);
 
-/* Mean over all `count` elements of (a - b)^2, added in fixed blocks in double; grad (may be NULL) receives
- * its derivative with respect to a. */
+/* Mean over all `count` elements of (a - b)^2, added in fixed blocks in double; grad (may be NULL)
+ * receives its derivative with respect to a. */
 double atm_loss_mse(ptrdiff_t count, const float *a, const float *b, float *grad);
 /* Euclidean norm, fixed blocks, double. */
 double atm_loss_norm(ptrdiff_t count, const float *a);

@@ -1,0 +1,11 @@
+/* AVX-512 kernels: sums in 24 of the 32 registers. */
+#include "kernel.h"
+
+#if defined(__x86_64__)
+#define WIDTH 16
+#define BLOCK 8
+#define TARGET __attribute__((target("avx512f,avx512vl,avx512dq,avx2,fma,prefer-vector-width=512")))
+#define NAME atm_kernels_avx512
+#define NAME_TEXT "avx512"
+#include "kernel.inc"
+#endif
