@@ -80,22 +80,23 @@ enum atm_status atm_calibrate_model(struct atm_model *model,
 
 struct atm_localize_options {
     double seed_threshold; /* blocks weaker than this many background standard deviations are no seeds */
-    double merge_radius;   /* times sigma: nearer blocks become one seed */
     bool refine;           /* false: raw blocks */
 };
 extern const struct atm_section atm_localize_section;
 
 struct atm_localize_summary {
     ptrdiff_t frames, localizations;
+    ptrdiff_t resumed_frames; /* taken over from the journal */
     double sigma_px;          /* PSF width used */
     struct atm_noise noise;   /* used */
-    double chi2;              /* median over frames of the residual's chi-square per pixel */
-    double seconds;           /* this run only; not stored in outputs */
+    struct atm_refine_population population; /* used; log_sd 0: too few emitters to learn it */
+    double chi2;              /* median over frames of the residual's chi-square per pixel; 1 is a perfect fit */
 };
 
 /* Localize all frames. journal (may be NULL): append-only file; a run that was stopped continues from it when
  * model, movie and options are the same (identity: any text that tells runs apart, e.g. resolved INI + hashes).
- * Removed by the caller after the outputs are written. table receives everything, in order of frames. */
+ * Removed by the caller after the outputs are written. table receives everything, in order of frames, with
+ * its columns, size and pixel size set. Returns ATM_STOPPED with the journal complete up to there. */
 enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_model *model,
                                    const struct atm_localize_options *options,
                                    const struct atm_refine_options *refine_options,
@@ -103,8 +104,9 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
                                    const struct atm_sink *sink, struct atm_table *table,
                                    struct atm_localize_summary *summary, struct atm_err *err);
 
-/* One frame for a picture: input, reconstruction (normalised units, (H, W)) and the n brightest blocks, brightest
- * first, (n, H, W); fewer blocks leave zeros. Caller's memory. */
+/* One frame (counted from the source's first) for a picture: input (background removed), reconstruction, both
+ * (H, W), and the n brightest blocks, brightest first, (n, H, W); missing blocks are zero. Units of
+ * the movie. Caller's memory. */
 enum atm_status atm_localize_example(struct atm_source *source, const struct atm_model *model,
                                      ptrdiff_t frame, float *input, float *reconstruction,
                                      ptrdiff_t n, float *blocks, struct atm_err *err);

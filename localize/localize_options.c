@@ -22,8 +22,6 @@ const struct atm_section atm_input_section = {"input", "the movie that is learne
 static const struct atm_key localize_keys[] = {
     ATM_KEY(LOCALIZE, seed_threshold, DOUBLE, "2", 0, 1e6, "standard deviations",
             "weaker blocks (photons over their uncertainty on empty background) are no seeds"),
-    ATM_KEY(LOCALIZE, merge_radius, DOUBLE, "0.8", 0, 100, "sigma",
-            "blocks of one frame nearer than this times the PSF sigma are one emitter"),
     ATM_KEY(LOCALIZE, refine, BOOL, "yes", 0, 0, "",
             "fit the PSF to the seeds; no: positions as the blocks say"),
 };

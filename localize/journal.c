@@ -1,0 +1,158 @@
+#include "journal.h"
+#include "mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+static const char magic[8] = "ATMJRNL1";
+
+struct atm_journal {
+    int fd;
+    char *path; /* owned */
+};
+
+struct header {
+    char magic[8];
+    uint64_t identity, row_size;
+};
+
+struct record {
+    uint64_t frames, rows, hash; /* hash of both arrays behind this */
+};
+
+static enum atm_status write_all(struct atm_journal *j, const void *data, size_t size,
+                                 struct atm_err *err) {
+    const char *at = data;
+    while (size) {
+        ssize_t n = write(j->fd, at, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return atm_err_errno(err, j->path, "write the journal");
+        at += n, size -= (size_t)n;
+    }
+    return ATM_OK;
+}
+
+static bool read_all(int fd, void *data, size_t size) {
+    char *at = data;
+    while (size) {
+        ssize_t n = read(fd, at, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += n, size -= (size_t)n;
+    }
+    return true;
+}
+
+static uint64_t hash_payload(const float *chi2, const struct atm_loc *rows,
+                             const struct record *record) {
+    uint64_t seed = XXH3_64bits(chi2, (size_t)record->frames * sizeof *chi2);
+    return XXH3_64bits_withSeed(rows, (size_t)record->rows * sizeof *rows, seed);
+}
+
+/* Read one record; false at the end, at a torn record, or where it claims more than the file has.
+ */
+static bool read_record(struct atm_journal *j, off_t size, struct atm_table *table, float *chi2,
+                        ptrdiff_t room, ptrdiff_t *frames) {
+    struct record record;
+    off_t at = lseek(j->fd, 0, SEEK_CUR);
+    if (!read_all(j->fd, &record, sizeof record))
+        return false;
+    uint64_t left = (uint64_t)(size - at) - sizeof record;
+    if (record.frames > (uint64_t)room || record.rows > left / sizeof(struct atm_loc))
+        return false;
+    struct atm_loc *rows = atm_mem_alloc((size_t)record.rows, sizeof *rows);
+    bool good = rows && read_all(j->fd, chi2, (size_t)record.frames * sizeof *chi2) &&
+                read_all(j->fd, rows, (size_t)record.rows * sizeof *rows) &&
+                hash_payload(chi2, rows, &record) == record.hash;
+    ptrdiff_t before = table->count;
+    for (uint64_t i = 0; good && i < record.rows; i++)
+        good = atm_table_append(table, &rows[i], NULL) == ATM_OK;
+    if (!good)
+        table->count = before;
+    atm_mem_free(rows);
+    *frames = good ? (ptrdiff_t)record.frames : 0;
+    return good;
+}
+
+/* Take over what is whole and cut the rest off. */
+static enum atm_status resume(struct atm_journal *j, uint64_t identity, struct atm_table *table,
+                              float *chi2, ptrdiff_t capacity, struct atm_journal_state *state,
+                              struct atm_err *err) {
+    struct header header = {.identity = identity, .row_size = sizeof(struct atm_loc)}, had;
+    memcpy(header.magic, magic, sizeof magic);
+    struct stat st;
+    if (fstat(j->fd, &st))
+        return atm_err_errno(err, j->path, "read the journal");
+    bool ours = read_all(j->fd, &had, sizeof had) && !memcmp(&had, &header, sizeof had);
+    state->replaced = st.st_size > 0 && !ours;
+    off_t end = sizeof had;
+    if (ours) {
+        ptrdiff_t frames;
+        while (read_record(j, st.st_size, table, chi2 + state->frames, capacity - state->frames,
+                           &frames)) {
+            state->chunks++;
+            state->frames += frames;
+            end = lseek(j->fd, 0, SEEK_CUR);
+        }
+    }
+    if (ftruncate(j->fd, ours ? end : 0) || lseek(j->fd, ours ? end : 0, SEEK_SET) < 0)
+        return atm_err_errno(err, j->path, "write the journal");
+    return ours ? ATM_OK : write_all(j, &header, sizeof header, err);
+}
+
+enum atm_status atm_journal_open(const char *path, const char *identity, struct atm_table *table,
+                                 float *chi2, ptrdiff_t capacity, struct atm_journal **journal,
+                                 struct atm_journal_state *state, struct atm_err *err) {
+    *state = (struct atm_journal_state){0};
+    struct atm_journal *j = atm_mem_alloc(1, sizeof *j);
+    size_t length = strlen(path) + 1;
+    if (j)
+        j->fd = -1, j->path = atm_mem_alloc(length, 1);
+    if (!j || !j->path) {
+        atm_journal_close(&j);
+        return atm_err_memory(err, "the journal");
+    }
+    memcpy(j->path, path, length);
+    j->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    enum atm_status status = j->fd < 0 ? atm_err_errno(err, path, "open the journal") : ATM_OK;
+    if (!status)
+        status =
+            resume(j, XXH3_64bits(identity, strlen(identity)), table, chi2, capacity, state, err);
+    if (status)
+        atm_journal_close(&j);
+    *journal = j;
+    return status;
+}
+
+enum atm_status atm_journal_append(struct atm_journal *j, const struct atm_loc *rows,
+                                   ptrdiff_t row_count, const float *chi2, ptrdiff_t frames,
+                                   struct atm_err *err) {
+    struct record record = {(uint64_t)frames, (uint64_t)row_count, 0};
+    record.hash = hash_payload(chi2, rows, &record);
+    enum atm_status status = write_all(j, &record, sizeof record, err);
+    if (!status)
+        status = write_all(j, chi2, (size_t)frames * sizeof *chi2, err);
+    if (!status)
+        status = write_all(j, rows, (size_t)row_count * sizeof *rows, err);
+    if (!status && fdatasync(j->fd))
+        status = atm_err_errno(err, j->path, "write the journal");
+    return status;
+}
+
+void atm_journal_close(struct atm_journal **journal) {
+    if (!*journal)
+        return;
+    if ((*journal)->fd >= 0)
+        close((*journal)->fd);
+    atm_mem_free((*journal)->path);
+    atm_mem_free(*journal);
+    *journal = NULL;
+}

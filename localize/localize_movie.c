@@ -1,0 +1,253 @@
+/* A movie chunk by chunk: encoder, seeds, refinement of the frames in parallel, journal. */
+#include "journal.h"
+#include "localize.h"
+#include "mem.h"
+#include "seeds.h"
+#include "tune.h"
+
+#include <gsl/gsl_sort_float.h>
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+enum { MAX_THREADS = 256 };
+
+struct run {
+    struct atm_source *source;
+    const struct atm_source_info *info;
+    const struct atm_localize_options *options;
+    struct atm_seeder *seeder;
+    struct atm_tuning tuning;
+    struct atm_refine *workers[MAX_THREADS]; /* one a thread */
+    int threads;
+    float *image, *background; /* (ATM_SOURCE_CHUNK, H, W) */
+    struct atm_table seeds[ATM_SOURCE_CHUNK], found[ATM_SOURCE_CHUNK];
+    float *chi2; /* (frames) */
+};
+
+static void run_free(struct run *run) {
+    atm_seeder_destroy(&run->seeder);
+    for (int i = 0; i < run->threads; i++)
+        atm_refine_destroy(&run->workers[i]);
+    for (int i = 0; i < ATM_SOURCE_CHUNK; i++) {
+        atm_table_free(&run->seeds[i]);
+        atm_table_free(&run->found[i]);
+    }
+    atm_mem_free(run->image);
+    atm_mem_free(run->background);
+    atm_mem_free(run->chi2);
+}
+
+/* Photons that an emitter on empty background has for its uncertainty: 4 pi sigma^2 pixels of noise
+ * (Thompson 2002, doi:10.1016/S0006-3495(02)75618-X). */
+static double photons_of_noise(const struct atm_source_info *info, double sigma_px) {
+    return sqrt(4 * 3.14159265358979 * sigma_px * sigma_px * info->background_variance);
+}
+
+static enum atm_status run_create(struct run *run, struct atm_source *source,
+                                  const struct atm_model *model,
+                                  const struct atm_localize_options *options,
+                                  const struct atm_refine_options *refine, struct atm_err *err) {
+    const struct atm_source_info *info = run->info = atm_source_info(source);
+    size_t pixels = (size_t)(info->height * info->width);
+    run->source = source;
+    run->options = options;
+    run->tuning.sigma_px = isnan(refine->sigma_px) ? model->calibration.sigma_px : refine->sigma_px;
+    run->tuning.noise = info->noise;
+    for (int i = 0; i < ATM_SOURCE_CHUNK; i++) {
+        atm_table_init(&run->seeds[i]);
+        atm_table_init(&run->found[i]);
+    }
+    run->image = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, sizeof *run->image);
+    run->background = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, sizeof *run->background);
+    run->chi2 = atm_mem_alloc((size_t)info->frames, sizeof *run->chi2);
+    if (!run->image || !run->background || !run->chi2)
+        return atm_err_memory(err, "localizing");
+    double threshold = options->seed_threshold * photons_of_noise(info, run->tuning.sigma_px);
+    return atm_seeder_create(model, info, threshold, &run->seeder, err);
+}
+
+static enum atm_status create_workers(struct run *run, const struct atm_refine_options *refine,
+                                      struct atm_err *err) {
+    int wanted = omp_get_max_threads() < MAX_THREADS ? omp_get_max_threads() : MAX_THREADS;
+    for (; run->threads < wanted; run->threads++) {
+        enum atm_status status = atm_refine_create(refine, run->info->height, run->info->width,
+                                                   &run->workers[run->threads], err);
+        if (status)
+            return status;
+    }
+    return ATM_OK;
+}
+
+/* ---- One frame ---- */
+
+static float chi2_per_pixel(const struct run *run, const float *image, const float *model) {
+    const struct atm_noise *noise = &run->tuning.noise;
+    ptrdiff_t pixels = run->info->height * run->info->width;
+    double sum = 0;
+    for (ptrdiff_t i = 0; i < pixels; i++) {
+        double r = (double)image[i] - (double)model[i];
+        double variance = noise->gain * ((double)model[i] - noise->zero) + noise->floor;
+        sum += variance > 0 ? r * r / variance : 0;
+    }
+    return (float)(sum / (double)pixels);
+}
+
+static enum atm_status refine_one(struct run *run, struct atm_refine *worker, ptrdiff_t t,
+                                  int64_t frame, struct atm_err *err) {
+    ptrdiff_t pixels = run->info->height * run->info->width;
+    run->found[t].count = 0;
+    const struct atm_refine_input input = {.image = run->image + t * pixels,
+                                           .background = run->background + t * pixels,
+                                           .sigma_px = run->tuning.sigma_px,
+                                           .noise = run->tuning.noise,
+                                           .seeds = run->seeds[t].rows,
+                                           .seed_count = run->seeds[t].count,
+                                           .frame = frame,
+                                           .population = run->tuning.population};
+    enum atm_status status = atm_refine_frame(worker, &input, &run->found[t], err);
+    if (!status)
+        run->chi2[frame - run->info->first_frame] =
+            chi2_per_pixel(run, input.image, atm_refine_model(worker));
+    return status;
+}
+
+/* ---- Chunks ---- */
+
+static enum atm_status refine_chunk(struct run *run, ptrdiff_t first, ptrdiff_t count,
+                                    struct atm_err *err) {
+    enum atm_status result = ATM_OK;
+#pragma omp parallel for schedule(dynamic) num_threads(run->threads)
+    for (ptrdiff_t t = 0; t < count; t++) {
+        struct atm_err own = {0};
+        int64_t frame = run->info->first_frame + first + t;
+        enum atm_status status =
+            refine_one(run, run->workers[omp_get_thread_num()], t, frame, &own);
+#pragma omp critical
+        if (status && !result) {
+            result = status;
+            if (err)
+                *err = own;
+        }
+    }
+    return result;
+}
+
+/* Raw blocks: positions are of the frame, not of the chunk. */
+static void pass_seeds(struct run *run, ptrdiff_t first, ptrdiff_t count) {
+    for (ptrdiff_t t = 0; t < count; t++) {
+        struct atm_table swap = run->found[t];
+        run->found[t] = run->seeds[t];
+        run->seeds[t] = swap;
+        run->chi2[first + t] = NAN;
+        for (ptrdiff_t i = 0; i < run->found[t].count; i++) {
+            struct atm_loc *row = &run->found[t].rows[i];
+            row->frame = run->info->first_frame + first + t;
+            row->sx = row->sy = run->tuning.sigma_px;
+        }
+    }
+}
+
+static enum atm_status one_chunk(struct run *run, ptrdiff_t chunk, struct atm_journal *journal,
+                                 struct atm_table *table, struct atm_err *err) {
+    ptrdiff_t count, first = chunk * ATM_SOURCE_CHUNK, before = table->count;
+    enum atm_status status =
+        atm_source_read(run->source, chunk, run->image, run->background, &count, err);
+    if (!status)
+        status = atm_seeder_run(run->seeder, run->image, run->background, count, run->seeds, err);
+    if (!status && run->options->refine)
+        status = refine_chunk(run, first, count, err);
+    else if (!status)
+        pass_seeds(run, first, count);
+    for (ptrdiff_t t = 0; !status && t < count; t++)
+        for (ptrdiff_t i = 0; !status && i < run->found[t].count; i++)
+            status = atm_table_append(table, &run->found[t].rows[i], err);
+    if (!status && journal)
+        status = atm_journal_append(journal, table->rows + before, table->count - before,
+                                    run->chi2 + first, count, err);
+    return status;
+}
+
+static enum atm_status all_chunks(struct run *run, ptrdiff_t first_chunk,
+                                  struct atm_journal *journal, const struct atm_sink *sink,
+                                  struct atm_table *table, struct atm_err *err) {
+    const struct atm_source_info *info = run->info;
+    for (ptrdiff_t c = first_chunk; c < info->chunks; c++) {
+        if (atm_log_stopped(sink))
+            return atm_err_set(err, ATM_STOPPED,
+                               "stopped at frame %td of %td; the same command continues",
+                               c * ATM_SOURCE_CHUNK, info->frames);
+        enum atm_status status = one_chunk(run, c, journal, table, err);
+        if (status)
+            return status;
+        ptrdiff_t done = (c + 1) * ATM_SOURCE_CHUNK;
+        done = done < info->frames ? done : info->frames;
+        atm_log_progress(sink, "frames", done, info->frames, "%td localizations", table->count);
+    }
+    return ATM_OK;
+}
+
+static double median(float *values, ptrdiff_t count) {
+    gsl_sort_float(values, 1, (size_t)count);
+    return count ? (double)values[count / 2] : NAN;
+}
+
+static void describe(struct run *run, struct atm_table *table,
+                     struct atm_localize_summary *summary) {
+    const struct atm_source_info *info = run->info;
+    table->frames = info->first_frame + info->frames;
+    table->height = info->height, table->width = info->width;
+    table->pixel_size_nm = info->camera.pixel_size_nm;
+    table->columns = ATM_COLUMN_PHOTONS | ATM_COLUMN_SIGMA;
+    if (run->options->refine)
+        table->columns |= ATM_COLUMN_BACKGROUND | ATM_COLUMN_UNCERTAINTY | ATM_COLUMN_QUALITY;
+    summary->frames = info->frames;
+    summary->localizations = table->count;
+    summary->sigma_px = run->tuning.sigma_px;
+    summary->noise = run->tuning.noise;
+    summary->population = run->tuning.population;
+    summary->chi2 = run->options->refine ? median(run->chi2, info->frames) : NAN;
+}
+
+enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_model *model,
+                                   const struct atm_localize_options *options,
+                                   const struct atm_refine_options *refine_options,
+                                   const char *journal_path, const char *identity,
+                                   const struct atm_sink *sink, struct atm_table *table,
+                                   struct atm_localize_summary *summary, struct atm_err *err) {
+    struct run run = {0};
+    struct atm_journal *journal = NULL;
+    struct atm_journal_state state = {0};
+    *summary = (struct atm_localize_summary){0};
+    enum atm_status status = run_create(&run, source, model, options, refine_options, err);
+    if (!status && options->refine)
+        status = create_workers(&run, refine_options, err);
+    if (!status && options->refine) {
+        status = atm_tune_refinement(source, run.seeder, refine_options, &run.tuning, err);
+        const struct atm_tuning *t = &run.tuning;
+        if (!status)
+            atm_log(sink, ATM_LOG_INFO,
+                    "PSF sigma %.3f px; noise variance %.3g (value - %.4g) + %.4g; emitters of "
+                    "about %.4g %s, spread %.0f %%",
+                    t->sigma_px, t->noise.gain, t->noise.zero, t->noise.floor,
+                    exp(t->population.log_mean), run.info->photons ? "photons" : "ADU",
+                    100 * t->population.log_sd);
+    }
+    if (!status && journal_path)
+        status = atm_journal_open(journal_path, identity, table, run.chi2, run.info->frames,
+                                  &journal, &state, err);
+    if (!status && state.replaced)
+        atm_log(sink, ATM_LOG_WARNING, "%s is of another run; localizing starts afresh",
+                journal_path);
+    if (!status && state.frames)
+        atm_log(sink, ATM_LOG_INFO, "%td frames are done already", state.frames);
+    if (!status)
+        status = all_chunks(&run, state.chunks, journal, sink, table, err);
+    if (!status) {
+        describe(&run, table, summary);
+        summary->resumed_frames = state.frames;
+    }
+    atm_journal_close(&journal);
+    run_free(&run);
+    return status;
+}

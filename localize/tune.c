@@ -1,0 +1,189 @@
+#include "tune.h"
+#include "mem.h"
+
+#include <gsl/gsl_fit.h>
+#include <gsl/gsl_sort_float.h>
+#include <math.h>
+#include <string.h>
+
+enum { MAX_FRAMES = 32, MAX_CHUNKS = 8, ROUNDS = 2, BINS = 16 };
+
+/* ---- The sample ---- */
+
+struct frames {
+    ptrdiff_t count, pixels;
+    float *image, *background; /* (MAX_FRAMES, H, W) */
+    struct atm_table seeds[MAX_FRAMES];
+    struct atm_refine_input inputs[MAX_FRAMES];
+};
+
+static void frames_free(struct frames *f) {
+    atm_mem_free(f->image);
+    atm_mem_free(f->background);
+    for (int i = 0; i < MAX_FRAMES; i++)
+        atm_table_free(&f->seeds[i]);
+}
+
+/* Evenly spread frames of one chunk. */
+static enum atm_status take_chunk(struct atm_source *source, ptrdiff_t chunk, ptrdiff_t wanted,
+                                  float *buffer, struct frames *f, struct atm_err *err) {
+    float *ground = buffer + ATM_SOURCE_CHUNK * f->pixels;
+    ptrdiff_t got;
+    enum atm_status status = atm_source_read(source, chunk, buffer, ground, &got, err);
+    wanted = got < wanted ? got : wanted;
+    for (ptrdiff_t k = 0; !status && k < wanted; k++, f->count++) {
+        ptrdiff_t from = k * got / wanted * f->pixels, to = f->count * f->pixels;
+        memcpy(f->image + to, buffer + from, (size_t)f->pixels * sizeof *buffer);
+        memcpy(f->background + to, ground + from, (size_t)f->pixels * sizeof *buffer);
+    }
+    return status;
+}
+
+static enum atm_status take_frames(struct atm_source *source, struct atm_seeder *seeder,
+                                   struct frames *f, struct atm_err *err) {
+    const struct atm_source_info *info = atm_source_info(source);
+    f->pixels = info->height * info->width;
+    f->image = atm_mem_alloc((size_t)(MAX_FRAMES * f->pixels), sizeof *f->image);
+    f->background = atm_mem_alloc((size_t)(MAX_FRAMES * f->pixels), sizeof *f->background);
+    float *buffer = atm_mem_alloc((size_t)(2 * ATM_SOURCE_CHUNK * f->pixels), sizeof *buffer);
+    enum atm_status status =
+        f->image && f->background && buffer ? ATM_OK : atm_err_memory(err, "a sample of frames");
+    ptrdiff_t chunks = info->chunks < MAX_CHUNKS ? info->chunks : MAX_CHUNKS;
+    for (ptrdiff_t c = 0; !status && c < chunks; c++)
+        status = take_chunk(source, c * info->chunks / chunks, MAX_FRAMES / chunks, buffer, f, err);
+    atm_mem_free(buffer);
+    for (int i = 0; i < MAX_FRAMES; i++)
+        atm_table_init(&f->seeds[i]);
+    if (!status)
+        status = atm_seeder_run(seeder, f->image, f->background, f->count, f->seeds, err);
+    return status;
+}
+
+static void set_inputs(struct frames *f, const struct atm_tuning *tuning) {
+    for (ptrdiff_t t = 0; t < f->count; t++)
+        f->inputs[t] = (struct atm_refine_input){.image = f->image + t * f->pixels,
+                                                 .background = f->background + t * f->pixels,
+                                                 .sigma_px = tuning->sigma_px,
+                                                 .noise = tuning->noise,
+                                                 .seeds = f->seeds[t].rows,
+                                                 .seed_count = f->seeds[t].count,
+                                                 .frame = t,
+                                                 .population = tuning->population};
+}
+
+/* ---- Noise ---- */
+
+struct bin {
+    double value, variance;
+};
+
+/* Robust variance of the residuals of one bin: (1.4826 median |r|)^2. Sorts the residuals' sizes.
+ */
+static double bin_variance(float *residual, ptrdiff_t n) {
+    for (ptrdiff_t i = 0; i < n; i++)
+        residual[i] = fabsf(residual[i]);
+    gsl_sort_float(residual, 1, (size_t)n);
+    double mad = 1.4826 * (double)residual[n / 2];
+    return mad * mad;
+}
+
+/* Line through the bins, weighted by 1 / variance^2 (a sample variance scatters in proportion). */
+static void fit_line(const struct bin *bins, struct atm_noise *noise) {
+    double x[BINS], y[BINS], w[BINS], c0, c1, cov[3], chisq;
+    for (int i = 0; i < BINS; i++) {
+        if (!(bins[i].variance > 0))
+            return;
+        x[i] = bins[i].value, y[i] = bins[i].variance;
+        w[i] = 1 / (bins[i].variance * bins[i].variance);
+    }
+    gsl_fit_wlinear(x, 1, w, 1, y, 1, BINS, &c0, &c1, &cov[0], &cov[1], &cov[2], &chisq);
+    noise->gain = fmax(c1, 0);
+    noise->zero = bins[0].value;
+    noise->floor = c0 + c1 * bins[0].value;
+    if (c1 < 0 || noise->floor <= 0)
+        noise->floor = bins[0].variance;
+}
+
+enum atm_status atm_tune_noise(const float *residual, const float *model, ptrdiff_t count,
+                               struct atm_noise *noise, struct atm_err *err) {
+    if (count < BINS * 50)
+        return ATM_OK;
+    size_t *order = atm_mem_alloc((size_t)count, sizeof *order);
+    float *values = atm_mem_alloc((size_t)count, sizeof *values);
+    if (!order || !values) {
+        atm_mem_free(order);
+        atm_mem_free(values);
+        return atm_err_memory(err, "the noise");
+    }
+    gsl_sort_float_index(order, model, 1, (size_t)count);
+    struct bin bins[BINS];
+    for (ptrdiff_t b = 0; b < BINS; b++) {
+        ptrdiff_t begin = b * count / BINS, end = (b + 1) * count / BINS;
+        double sum = 0;
+        for (ptrdiff_t i = begin; i < end; i++) {
+            values[i - begin] = residual[order[i]];
+            sum += (double)model[order[i]];
+        }
+        bins[b].value = sum / (double)(end - begin);
+        bins[b].variance = bin_variance(values, end - begin);
+    }
+    fit_line(bins, noise);
+    atm_mem_free(order);
+    atm_mem_free(values);
+    return ATM_OK;
+}
+
+/* Refine the sample and measure its residuals. */
+static enum atm_status measure_noise(struct atm_refine *refine, const struct frames *f,
+                                     struct atm_noise *noise, struct atm_err *err) {
+    size_t total = (size_t)(f->count * f->pixels);
+    float *residual = atm_mem_alloc(total, 2 * sizeof *residual);
+    if (!residual)
+        return atm_err_memory(err, "the noise");
+    float *model = residual + total;
+    struct atm_table found;
+    atm_table_init(&found);
+    enum atm_status status = ATM_OK;
+    for (ptrdiff_t t = 0; !status && t < f->count; t++) {
+        status = atm_refine_frame(refine, &f->inputs[t], &found, err);
+        const float *expected = atm_refine_model(refine);
+        for (ptrdiff_t i = 0; !status && i < f->pixels; i++) {
+            model[t * f->pixels + i] = expected[i];
+            residual[t * f->pixels + i] = f->inputs[t].image[i] - expected[i];
+        }
+    }
+    if (!status)
+        status = atm_tune_noise(residual, model, (ptrdiff_t)total, noise, err);
+    atm_table_free(&found);
+    atm_mem_free(residual);
+    return status;
+}
+
+/* ---- All of it ---- */
+
+enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder *seeder,
+                                    const struct atm_refine_options *options,
+                                    struct atm_tuning *tuning, struct atm_err *err) {
+    const struct atm_source_info *info = atm_source_info(source);
+    struct frames f = {0};
+    struct atm_refine *refine = NULL;
+    enum atm_status status = take_frames(source, seeder, &f, err);
+    if (!status)
+        status = atm_refine_create(options, info->height, info->width, &refine, err);
+    for (int round = 0; !status && round < ROUNDS; round++) {
+        set_inputs(&f, tuning);
+        if (isnan(options->sigma_px))
+            status = atm_refine_estimate_sigma(refine, f.inputs, f.count, &tuning->sigma_px, err);
+        set_inputs(&f, tuning);
+        if (!status && !info->photons)
+            status = measure_noise(refine, &f, &tuning->noise, err);
+    }
+    if (!status) {
+        set_inputs(&f, tuning);
+        status =
+            atm_refine_estimate_population(refine, f.inputs, f.count, &tuning->population, err);
+    }
+    atm_refine_destroy(&refine);
+    frames_free(&f);
+    return status;
+}

@@ -1,0 +1,26 @@
+/* What refinement needs to know of a movie and no file says: PSF width, noise, population. Measured on a
+ * sample of the movie's own frames. */
+#ifndef ATM_TUNE_H
+#define ATM_TUNE_H
+
+#include "seeds.h"
+
+struct atm_tuning {
+    double sigma_px;
+    struct atm_noise noise;
+    struct atm_refine_population population;
+};
+
+/* tuning comes in with first guesses. sigma is left alone when options->sigma_px is set, the noise when the
+ * camera is known. */
+enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder *seeder,
+                                    const struct atm_refine_options *options,
+                                    struct atm_tuning *tuning, struct atm_err *err);
+
+/* Noise of an unknown camera: the variance of the residuals (frame - model), in bins of the model's value, as
+ * a straight line. Both (count); scratch is not needed by the caller. Leaves noise alone when
+ * there is nothing to fit. */
+enum atm_status atm_tune_noise(const float *residual, const float *model, ptrdiff_t count,
+                               struct atm_noise *noise, struct atm_err *err);
+
+#endif

@@ -1,0 +1,244 @@
+/* Atomic autoencoders: presets, gradients through all three chains, training, files, calibration. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "atoms.h"
+#include "h5.h"
+#include "localize.h"
+#include "mem.h"
+#include "polynomial.h"
+#include "rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct atm_net_options net_defaults = {0, 0};
+
+static struct atm_model_options small_options(void) {
+    return (struct atm_model_options){ATM_MODEL_CONVOLUTIONAL, 4, 1, 4, 5, 3};
+}
+
+static struct atm_model *make(const struct atm_model_options *options, uint64_t seed) {
+    struct atm_model *model = NULL;
+    struct atm_err err = {0};
+    if (atm_model_create(options, &net_defaults, seed, &model, &err))
+        fail_msg("%s", err.text);
+    return model;
+}
+
+static void published_presets_have_their_size(void **state) {
+    (void)state;
+    const struct {
+        enum atm_model_kind kind;
+        ptrdiff_t params, blocks, latent;
+    } cases[] = {{ATM_MODEL_PAPER_SPIKES, 307097, 10, 3},
+                 {ATM_MODEL_PAPER_STROKES, 341051, 16, 6},
+                 {ATM_MODEL_PAPER_SPIKES_64, 289289, 10, 3}};
+    for (int i = 0; i < 3; i++) {
+        struct atm_model_options options = {cases[i].kind, 0, 0, 8, 7, 5};
+        struct atm_model *model = make(&options, 1);
+        assert_int_equal(model->param_count, cases[i].params);
+        assert_int_equal(model->blocks, cases[i].blocks);
+        assert_int_equal(model->latent, cases[i].latent);
+        atm_model_destroy(&model);
+    }
+}
+
+static void bad_options_name_the_key(void **state) {
+    (void)state;
+    struct atm_model *model = NULL;
+    struct atm_err err = {0};
+    struct atm_model_options options = small_options();
+    options.cell_px = 5;
+    assert_int_equal(atm_model_create(&options, &net_defaults, 1, &model, &err), ATM_USAGE);
+    assert_non_null(strstr(err.text, "model.cell_px"));
+    options = small_options();
+    options.assembly_kernel = 6;
+    assert_int_equal(atm_model_create(&options, &net_defaults, 1, &model, &err), ATM_USAGE);
+    assert_non_null(strstr(err.text, "model.assembly_kernel"));
+}
+
+/* A lone rendered atom is what the whole decoder adds for that block. */
+static void rendered_atoms_add_up(void **state) {
+    (void)state;
+    struct atm_model_options options = small_options();
+    struct atm_model *model = make(&options, 7);
+    struct atm_model_size size;
+    struct atm_coder *coder = NULL;
+    struct atm_err err = {0};
+    enum { H = 20, W = 24 };
+    assert_int_equal(atm_model_size(model, 1, H, W, &size, &err), ATM_OK);
+    assert_int_equal(atm_coder_create(model, &size, ATM_CODER_DECODE, &coder, &err), ATM_OK);
+    float latents[5 * 6 * 3];
+    struct atm_rng rng;
+    atm_rng_init(&rng, 1, ATM_RNG_TEST, 0);
+    for (int i = 0; i < 90; i++)
+        latents[i] = (float)(2 * atm_rng_uniform(&rng) - 1);
+    const float *whole = atm_coder_decode(coder, latents);
+    ptrdiff_t side = atm_model_atom_side(model);
+    float *atoms = atm_mem_alloc((size_t)(30 * side * side), sizeof *atoms), sum[H * W] = {0};
+    assert_int_equal(atm_model_render_atoms(model, 30, latents, atoms, &err), ATM_OK);
+    double largest = 0;
+    for (int b = 0; b < 30; b++)
+        for (ptrdiff_t y = 0; y < side; y++)
+            for (ptrdiff_t x = 0; x < side; x++) {
+                ptrdiff_t fy = b / 6 * 4 - (side - 4) / 2 + y, fx = b % 6 * 4 - (side - 4) / 2 + x;
+                if (fy >= 0 && fx >= 0 && fy < H && fx < W)
+                    sum[fy * W + fx] += atoms[(b * side + y) * side + x];
+            }
+    for (int i = 0; i < H * W; i++)
+        largest = fmax(largest, fabs((double)whole[i]));
+    /* where windows reach beyond the image, they are clipped before h: compare the inside */
+    for (int y = 2; y < H - 2; y++)
+        for (int x = 2; x < W - 2; x++)
+            assert_true(fabs((double)whole[y * W + x] - (double)sum[y * W + x]) < 1e-5 * largest);
+    atm_mem_free(atoms);
+    atm_coder_destroy(&coder);
+    atm_model_destroy(&model);
+}
+
+/* Frames of Gaussian spots at random places. */
+static float *spot_frames(ptrdiff_t count, ptrdiff_t side, double sigma) {
+    float *frames = atm_mem_alloc((size_t)(count * side * side), sizeof *frames);
+    for (ptrdiff_t t = 0; t < count; t++) {
+        struct atm_rng rng;
+        atm_rng_init(&rng, 5, ATM_RNG_TEST, (uint64_t)t);
+        for (int k = 0; k < 3; k++) {
+            double cx = atm_rng_uniform(&rng) * (double)side, a = 0.5 + atm_rng_uniform(&rng);
+            double cy = atm_rng_uniform(&rng) * (double)side;
+            for (ptrdiff_t i = 0; i < side * side; i++) {
+                double dx = (double)(i % side) - cx, dy = (double)(i / side) - cy;
+                frames[t * side * side + i] +=
+                    (float)(a * exp(-(dx * dx + dy * dy) / (2 * sigma * sigma)));
+            }
+        }
+    }
+    return frames;
+}
+
+static struct atm_train_options train_options(int64_t steps) {
+    return (struct atm_train_options){.steps = steps, .batch = 8, .patch_px = 24, .rate = 2e-3,
+                                      .warmup_steps = 20, .decay_fraction = 0.4, .clip_norm = 5,
+                                      .penalty = 0.02, .penalty_start = 0.3, .validation = 0.1,
+                                      .checkpoint_every = 50, .memory_mb = 10};
+}
+
+static void run_to(struct atm_model *model, const struct atm_train_options *options,
+                   const struct atm_training_set *set, int64_t step) {
+    struct atm_trainer *trainer = NULL;
+    struct atm_err err = {0};
+    if (atm_trainer_create(model, options, set, &trainer, &err))
+        fail_msg("%s", err.text);
+    while (model->step < step)
+        assert_int_equal(atm_trainer_step(trainer, &err), ATM_OK);
+    if (atm_trainer_done(trainer))
+        assert_int_equal(atm_trainer_finish(trainer, &err), ATM_OK);
+    atm_trainer_destroy(&trainer);
+}
+
+static void assert_same_model(const struct atm_model *a, const struct atm_model *b) {
+    assert_int_equal(a->param_count, b->param_count);
+    assert_memory_equal(a->params, b->params, (size_t)a->param_count * sizeof(float));
+    assert_memory_equal(a->moments, b->moments, 2 * (size_t)a->param_count * sizeof(float));
+    assert_int_equal(a->curve_count, b->curve_count);
+    for (ptrdiff_t i = 0; i < a->curve_count; i++)
+        assert_memory_equal(&a->curve[i].loss, &b->curve[i].loss, sizeof(double));
+}
+
+/* A stopped training that goes through a file continues to the same bytes. */
+static void training_continues_to_the_same_bytes(void **state) {
+    (void)state;
+    float *frames = spot_frames(40, 28, 1.3);
+    struct atm_training_set set = {frames, 40, 28, 28, 4};
+    struct atm_train_options options = train_options(30);
+    struct atm_model_options model_options = small_options();
+    struct atm_model *straight = make(&model_options, 3), *stopped = make(&model_options, 3);
+    struct atm_err err = {0};
+    run_to(straight, &options, &set, 30);
+    run_to(stopped, &options, &set, 13);
+    const char *path = "test_atoms_checkpoint.h5";
+    assert_int_equal(atm_model_save(stopped, path, true, &err), ATM_OK);
+    atm_model_destroy(&stopped);
+    assert_int_equal(atm_model_load(path, &stopped, &err), ATM_OK);
+    run_to(stopped, &options, &set, 30);
+    assert_same_model(straight, stopped);
+    assert_int_equal(atm_h5_open_objects(), 0);
+    unlink(path);
+    atm_model_destroy(&straight);
+    atm_model_destroy(&stopped);
+    atm_mem_free(frames);
+}
+
+/* The gradient that training follows is that of its loss: one step of plain descent along a numerically
+ * checked direction would be tedious through Adam, so: the loss must fall tenfold on easy data, and the
+ * atom that was learned must be a spot of the right width at the place that the map says. */
+static void training_finds_spots(void **state) {
+    (void)state;
+    float *frames = spot_frames(300, 24, 1.3);
+    struct atm_training_set set = {frames, 300, 24, 24, 30};
+    struct atm_train_options options = train_options(500);
+    struct atm_model_options model_options = small_options();
+    struct atm_model *model = make(&model_options, 11);
+    struct atm_err err = {0};
+    run_to(model, &options, &set, options.steps);
+    double energy = 0;
+    for (ptrdiff_t i = 0; i < 300 * 24 * 24; i++)
+        energy += (double)frames[i] * (double)frames[i] / (300 * 24 * 24);
+    assert_true(model->curve[model->curve_count - 1].validation < 0.1 * energy);
+    const struct atm_calibrate_options calibrate = {1000, 5};
+    if (atm_calibrate_model(model, &calibrate, &err))
+        fail_msg("%s", err.text);
+    const struct atm_calibration *c = &model->calibration;
+    print_message("sigma %.3f px, map residual %.3f px, degree %d, monotone %.3f\n", c->sigma_px,
+                  c->position_rms_px, c->degree, c->monotone);
+    assert_true(c->sigma_px > 1.1 && c->sigma_px < 1.6);
+    assert_true(c->position_rms_px < 0.3);
+    assert_true(c->monotone > 0.9);
+    atm_model_destroy(&model);
+    atm_mem_free(frames);
+}
+
+static void damaged_files_are_refused(void **state) {
+    (void)state;
+    struct atm_model *model = NULL;
+    struct atm_err err = {0};
+    const char *path = "test_atoms_damaged.h5";
+    struct atm_h5 *file = NULL;
+    assert_int_equal(atm_model_load("does_not_exist.h5", &model, &err), ATM_FAIL);
+    assert_int_equal(atm_h5_create(path, &file, &err), ATM_OK);
+    assert_int_equal(atm_h5_close(&file, &err), ATM_OK);
+    assert_int_equal(atm_model_load(path, &model, &err), ATM_FAIL);
+    assert_non_null(strstr(err.text, "not a model of atomloc"));
+    assert_null(model);
+    assert_int_equal(atm_h5_open_objects(), 0);
+    unlink(path);
+}
+
+static void polynomial_has_every_monomial_once(void **state) {
+    (void)state;
+    const double z[3] = {2, 3, 5};
+    double terms[ATM_POLYNOMIAL_TERMS];
+    assert_int_equal(atm_calibration_terms(3, 2), 10);
+    atm_polynomial_terms(3, 2, z, terms);
+    const double expected[10] = {1, 2, 3, 5, 4, 6, 10, 9, 15, 25};
+    for (int i = 0; i < 10; i++)
+        assert_true(terms[i] == expected[i]);
+    assert_int_equal(atm_calibration_terms(16, 8), 0); /* too many */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(published_presets_have_their_size),
+        cmocka_unit_test(bad_options_name_the_key),
+        cmocka_unit_test(rendered_atoms_add_up),
+        cmocka_unit_test(training_continues_to_the_same_bytes),
+        cmocka_unit_test(training_finds_spots),
+        cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(polynomial_has_every_monomial_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,128 @@
+/* Background, noise, journal: the parts around the network. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "background.h"
+#include "journal.h"
+#include "mem.h"
+#include "rng.h"
+#include "tune.h"
+
+#include <fcntl.h>
+#include <gsl/gsl_randist.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+/* 20 % of bright outliers move the level by less than half a standard deviation. */
+static void level_ignores_emitters(void **state) {
+    (void)state;
+    enum { N = 20000 };
+    float *values = atm_mem_alloc(N, sizeof *values);
+    struct atm_rng rng;
+    atm_rng_init(&rng, 2, ATM_RNG_TEST, 0);
+    for (int i = 0; i < N; i++)
+        values[i] = (float)(100 + gsl_ran_gaussian(&rng.gsl, 7.5) +
+                            (i % 5 == 0 ? 200 * atm_rng_uniform(&rng) : 0));
+    double level, sd;
+    atm_background_level(values, N, &level, &sd);
+    assert_true(fabs(level - 100) < 0.5 * 7.5);
+    assert_true(sd > 0.7 * 7.5 && sd < 1.3 * 7.5);
+    atm_mem_free(values);
+}
+
+/* A slope over the field is followed; a frame of zeros gets its own level. */
+static void background_follows_field_and_frames(void **state) {
+    (void)state;
+    enum { T = 20, H = 37, W = 53 };
+    float *frames = atm_mem_alloc(T * H * W, sizeof *frames);
+    float *map = atm_mem_alloc(H * W, sizeof *map), offsets[T];
+    struct atm_rng rng;
+    atm_rng_init(&rng, 3, ATM_RNG_TEST, 0);
+    for (int i = 0; i < T * H * W; i++)
+        frames[i] = (float)(200 + i % W + gsl_ran_gaussian(&rng.gsl, 3));
+    memset(frames + 7 * H * W, 0, H * W * sizeof *frames);
+    struct atm_err err = {0};
+    assert_int_equal(atm_background_estimate(frames, T, H, W, map, offsets, &err), ATM_OK);
+    for (int x = 8; x < W - 8; x++)
+        assert_true(fabs((double)map[20 * W + x] - (200 + x)) < 3);
+    assert_true(fabs((double)offsets[7] + 226) < 6);
+    assert_true(offsets[6] == 0);
+    atm_mem_free(frames);
+    atm_mem_free(map);
+}
+
+/* nairr's camera: value 1000 of which 500 is an offset, variance = value - 500. */
+static void noise_line_is_found(void **state) {
+    (void)state;
+    enum { N = 200000 };
+    float *residual = atm_mem_alloc(N, sizeof *residual), *model = atm_mem_alloc(N, sizeof *model);
+    struct atm_rng rng;
+    atm_rng_init(&rng, 4, ATM_RNG_TEST, 0);
+    for (int i = 0; i < N; i++) {
+        double mu = 1000 + (i % 3 ? 0 : 400 * atm_rng_uniform(&rng));
+        model[i] = (float)(mu + 0.01 * atm_rng_uniform(&rng));
+        residual[i] = (float)gsl_ran_gaussian(&rng.gsl, sqrt(mu - 500));
+    }
+    struct atm_noise noise = {0.5, 1000, 500};
+    struct atm_err err = {0};
+    assert_int_equal(atm_tune_noise(residual, model, N, &noise, &err), ATM_OK);
+    double at_1000 = noise.gain * (1000 - noise.zero) + noise.floor;
+    double at_1400 = noise.gain * (1400 - noise.zero) + noise.floor;
+    assert_true(fabs(at_1000 / 500 - 1) < 0.03); /* MAD of 12500 values: sd of the variance 2 % */
+    assert_true(fabs(at_1400 / 900 - 1) < 0.06);
+    atm_mem_free(residual);
+    atm_mem_free(model);
+}
+
+static void journal_survives_a_torn_end(void **state) {
+    (void)state;
+    const char *path = "test_front_end.journal";
+    unlink(path);
+    struct atm_journal *journal = NULL;
+    struct atm_journal_state st;
+    struct atm_table table;
+    struct atm_err err = {0};
+    float chi2[6] = {1.5F, 2.5F, 3.5F, 0, 0, 0}, back[6] = {0};
+    struct atm_loc rows[3] = {atm_loc_empty(), atm_loc_empty(), atm_loc_empty()};
+    rows[1].x = 2.385, rows[2].x = 7.125;
+    atm_table_init(&table);
+    assert_int_equal(atm_journal_open(path, "a", &table, back, 6, &journal, &st, &err), ATM_OK);
+    assert_int_equal(st.chunks, 0);
+    assert_int_equal(atm_journal_append(journal, rows, 2, chi2, 2, &err), ATM_OK);
+    assert_int_equal(atm_journal_append(journal, rows + 2, 1, chi2 + 2, 1, &err), ATM_OK);
+    atm_journal_close(&journal);
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(ftruncate(fd, lseek(fd, 0, SEEK_END) - 5), 0);
+    close(fd);
+    assert_int_equal(atm_journal_open(path, "a", &table, back, 6, &journal, &st, &err), ATM_OK);
+    assert_int_equal(st.chunks, 1);
+    assert_int_equal(st.frames, 2);
+    assert_int_equal(table.count, 2);
+    assert_true(table.rows[1].x == 2.385 && back[1] == 2.5F);
+    assert_int_equal(atm_journal_append(journal, rows + 2, 1, chi2 + 2, 1, &err), ATM_OK);
+    atm_journal_close(&journal);
+    table.count = 0;
+    assert_int_equal(atm_journal_open(path, "a", &table, back, 6, &journal, &st, &err), ATM_OK);
+    assert_int_equal(table.count, 3);
+    atm_journal_close(&journal);
+    table.count = 0;
+    assert_int_equal(atm_journal_open(path, "b", &table, back, 6, &journal, &st, &err), ATM_OK);
+    assert_true(st.replaced);
+    assert_int_equal(table.count, 0);
+    atm_journal_close(&journal);
+    atm_table_free(&table);
+    unlink(path);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(level_ignores_emitters),
+        cmocka_unit_test(background_follows_field_and_frames),
+        cmocka_unit_test(noise_line_is_found),
+        cmocka_unit_test(journal_survives_a_torn_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
