@@ -41,11 +41,11 @@ static double tile_level(const float *frames, ptrdiff_t count, ptrdiff_t height,
     return level;
 }
 
-/* Where pixel p lies between tile centres: lower tile and weight of the one after it. */
+/* Where pixel p lies between tile centres: lower tile and weight of the one after it. Beyond the outer
+ * centres the line goes on (weights below 0 or above 1). */
 static ptrdiff_t between(ptrdiff_t p, ptrdiff_t tiles, double *weight) {
     double at = ((double)p + 0.5) / TILE - 0.5;
-    at = fmin(fmax(at, 0), (double)(tiles - 1));
-    ptrdiff_t lower = (ptrdiff_t)at;
+    ptrdiff_t lower = (ptrdiff_t)fmax(at, 0);
     lower = lower > tiles - 2 ? tiles - 2 : lower;
     lower = lower < 0 ? 0 : lower;
     *weight = tiles > 1 ? at - (double)lower : 0;
