@@ -293,7 +293,8 @@ static enum atm_status index_frames(struct atm_movie *movie, struct atm_err *err
         atm_tiff_text_camera(description, (double)resolution, &movie->info.camera);
         images = atm_tiff_text_images(description);
     }
-    /* ImageJ writes the frames together, then the other directories, none of them above 4 GB. */
+    /* ImageJ writes the frames together, then the other directories, none of them above 4 GB;
+     * tifffile can be told to leave them out. */
     bool few_pages = stack->chain.count == 1 || stack->chain.cut_off;
     if (few_pages && images > stack->chain.count && one_piece(stack, &stack->first, &offset))
         return index_contiguous(movie, images, offset, err);

@@ -70,7 +70,27 @@ static double ome_pixel_size(const char *description) {
     return plausible_pixel_size(strtod(size + strlen(SIZE), NULL) * nm);
 }
 
+/* Product of all but the last two of "[2, 50, 64, 64]"; 0 if it is not such a list. */
+static ptrdiff_t shape_images(const char *list) {
+    ptrdiff_t before[2] = {1, 1}, product = 1; /* the last two extents wait */
+    int count = 0;
+    for (const char *at = list; *at == '[' || *at == ','; count++) {
+        char *end;
+        long extent = strtol(at + 1, &end, 10);
+        if (end == at + 1 || extent <= 0 || __builtin_mul_overflow(product, before[0], &product))
+            return 0;
+        before[0] = before[1];
+        before[1] = extent;
+        at = end;
+    }
+    return count > 2 ? product : 0;
+}
+
 ptrdiff_t atm_tiff_text_images(const char *description) {
+    static const char SHAPE[] = "\"shape\": ";
+    const char *shape = strstr(description, SHAPE);
+    if (description[0] == '{' && shape && strstr(description, "\"truncated\": true"))
+        return shape_images(shape + strlen(SHAPE));
     const char *images = find_line(description, "images");
     if (strncmp(description, "ImageJ=", 7) != 0 || !images)
         return 0;

@@ -5,7 +5,8 @@
 
 #include "movie.h"
 
-/* ImageJ's images=N; 0 where it is not ImageJ's text or does not say. */
+/* Frames that the text announces where directories may be missing: ImageJ's images=N, and tifffile's
+ * {"truncated": true, "shape": [N, height, width]}. 0 where it does not say. */
 ptrdiff_t atm_tiff_text_images(const char *description);
 /* Fill what the text says, leave the rest. x_resolution: pixels per unit as in the XResolution tag.
  */

@@ -309,7 +309,7 @@ static void put_entry(struct bytes *bytes, int tag, int type, uint32_t count, ui
 }
 
 /* As ImageJ does: header, directory, description, frames; `next` is the second directory or 0. */
-static void write_imagej(bool big_endian, int announced, int present, uint32_t next) {
+static void write_contiguous(bool big_endian, const char *text, int present, uint32_t next) {
     static struct bytes bytes;
     bytes = (struct bytes){.big_endian = big_endian};
     enum { ENTRIES = 8, TEXT_AT = 8 + 2 + ENTRIES * 12 + 4, DATA_AT = TEXT_AT + 64 };
@@ -327,13 +327,58 @@ static void write_imagej(bool big_endian, int announced, int present, uint32_t n
     put_entry(&bytes, TIFFTAG_ROWSPERSTRIP, TIFF_SHORT, 1, HEIGHT);
     put_entry(&bytes, TIFFTAG_STRIPBYTECOUNTS, TIFF_LONG, 1, PIXELS * 2);
     put(&bytes, 4, next);
-    snprintf((char *)bytes.at + bytes.size, 64, "ImageJ=1.53t\nimages=%d\nslices=%d\n", announced,
-             announced);
+    snprintf((char *)bytes.at + bytes.size, 64, "%s", text);
     bytes.size += 64;
     for (int frame = 0; frame < present; frame++)
         for (int i = 0; i < PIXELS; i++)
             put(&bytes, 2, (uint32_t)value_at(frame, i));
     put_bytes(TIFF_PATH, bytes.at, bytes.size);
+}
+
+static void write_imagej(bool big_endian, int announced, int present, uint32_t next) {
+    char text[64];
+    snprintf(text, sizeof text, "ImageJ=1.53t\nimages=%d\nslices=%d\n", announced, announced);
+    write_contiguous(big_endian, text, present, next);
+}
+
+static void tifffile_frames_without_directories(void **state) {
+    (void)state;
+    write_contiguous(false, "{\"truncated\": true, \"shape\": [1, 3, 37, 23]}", FRAMES, 0);
+    struct atm_movie *movie = open_movie(TIFF_PATH, false);
+    assert_int_equal(atm_movie_info(movie)->frames, FRAMES);
+    expect_frames(movie, 0, FRAMES);
+    atm_movie_close(&movie);
+    static const char *const SINGLE[] = {
+        "{\"shape\": [3, 37, 23]}", "{\"shape\": [37, 23], \"truncated\": true}",
+        "{\"shape\": [3, x], \"truncated\": true}", "{\"shape\": "};
+    for (size_t i = 0; i < sizeof SINGLE / sizeof *SINGLE; i++) {
+        write_contiguous(false, SINGLE[i], FRAMES, 0);
+        movie = open_movie(TIFF_PATH, false);
+        assert_int_equal(atm_movie_info(movie)->frames, 1);
+        atm_movie_close(&movie);
+    }
+}
+
+/* More than 4 GB, as a hole in the file: only the last frame is written. */
+static void imagej_stack_above_4_gb(void **state) {
+    (void)state;
+    enum { MANY = 3000000, FIRST_AT = 8 + 2 + 8 * 12 + 4 + 64 };
+    write_imagej(true, MANY, 1, 0);
+    const off_t last_at = FIRST_AT + (off_t)(MANY - 1) * PIXELS * 2;
+    int fd = open(TIFF_PATH, O_WRONLY);
+    bool written = pwrite(fd, "\1\2", 2, last_at) == 2 && ftruncate(fd, last_at + PIXELS * 2) == 0;
+    close(fd);
+    if (!written) {
+        print_message("not checked: the file system has no files above 4 GB\n");
+        return;
+    }
+    struct atm_movie *movie = open_movie(TIFF_PATH, false);
+    assert_int_equal(atm_movie_info(movie)->frames, MANY);
+    expect_frames(movie, 0, 1);
+    static float adu[2 * PIXELS];
+    assert_int_equal(atm_movie_read(movie, MANY - 2, 2, adu, NULL), ATM_OK);
+    assert_true(adu[0] == 0 && adu[PIXELS] == 0x0102 && adu[PIXELS + 1] == 0);
+    atm_movie_close(&movie);
 }
 
 static void imagej_frames_without_directories(void **state) {
@@ -796,6 +841,8 @@ int main(void) {
         cmocka_unit_test_teardown(pixel_size_from_description, each_teardown),
         cmocka_unit_test_teardown(imagej_frames_without_directories, each_teardown),
         cmocka_unit_test_teardown(imagej_stack_cut_off, each_teardown),
+        cmocka_unit_test_teardown(imagej_stack_above_4_gb, each_teardown),
+        cmocka_unit_test_teardown(tifffile_frames_without_directories, each_teardown),
         cmocka_unit_test_teardown(cut_off_files, each_teardown),
         cmocka_unit_test_teardown(files_that_are_no_movies, each_teardown),
         cmocka_unit_test_teardown(odd_pages_are_named, each_teardown),
