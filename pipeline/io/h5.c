@@ -99,10 +99,11 @@ enum atm_status atm_h5_create(const char *path, struct atm_h5 **file, struct atm
     void *handle = NULL;
     atm_h5_use_driver(access);
     H5Pset_obj_track_times(create, false);
+    errno = 0;
     made->id = H5Fcreate(path, H5F_ACC_TRUNC, create, access);
     enum atm_status status = ATM_OK;
     if (made->id < 0)
-        status = atm_err_errno(err, path, "write");
+        status = errno ? atm_err_errno(err, path, "write") : atm_h5_fail(made, err, "write");
     else if (H5Fget_vfd_handle(made->id, H5P_DEFAULT, &handle) >= 0)
         made->write_error = handle;
     H5Pclose(create);
