@@ -2,7 +2,7 @@
 
 #include "conv_axis.h"
 
-const struct conv_algorithm *const conv_algorithms[] = {&conv_direct, NULL};
+const struct conv_algorithm *const conv_algorithms[] = {&conv_direct, &conv_fft, NULL};
 
 ptrdiff_t conv_extent(ptrdiff_t extent, int stride, bool nearest) {
     return nearest ? 2 * extent : (extent + stride - 1) / stride;

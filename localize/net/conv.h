@@ -40,7 +40,7 @@ struct conv_algorithm {
     size_t (*bytes)(const void *state);
 };
 
-extern const struct conv_algorithm conv_direct;
+extern const struct conv_algorithm conv_direct, conv_fft;
 /* All of them, NULL at the end. */
 extern const struct conv_algorithm *const conv_algorithms[];
 

@@ -149,9 +149,8 @@ static void set_margins(struct atm_plan *plan) {
 }
 
 static const struct conv_algorithm *choose(const struct atm_plan *plan, const struct step *step) {
-    (void)plan;
-    (void)step;
-    return &conv_direct;
+    const bool dense = step->layer.kind == ATM_LAYER_DENSE;
+    return plan->size.convolution == ATM_CONV_FFT && !dense ? &conv_fft : &conv_direct;
 }
 
 static enum atm_status create_steps(struct atm_plan *plan, struct atm_err *err) {

@@ -1,0 +1,426 @@
+/* Convolution by FFT over whole images. Two images side by side in a pixel are one complex number,
+ * so 16 lanes are 8 complex transforms: a real kernel keeps real and imaginary parts apart, and no
+ * symmetry has to be unpacked. Per frequency, all channels are one small complex matrix product,
+ * which the kernels of kernel.h compute: p = sum of Re(w) x and q = sum of Im(w) x, then
+ *
+ *     x conj(w) = p - i q   (forward: cross-correlation),      x w = p + i q   (input gradient).
+ *
+ * Stride 2 keeps every second output; upsampling is not known here. */
+#include "conv.h"
+#include "mem.h"
+
+#include <fftw3.h>
+#include <string.h>
+
+enum {
+    COMPLEX_LANES = ATM_LANES / 2,
+    FREQUENCIES = 64 /* that a thread takes at a time */
+};
+
+struct fft {
+    struct conv_problem problem;
+    const struct atm_kernels *kernels;
+    fftwf_plan forward, inverse; /* in place, COMPLEX_LANES transforms */
+    ptrdiff_t fy, fx, area;      /* transform size; pixels */
+    ptrdiff_t plane;             /* floats from one spectrum to the next */
+    ptrdiff_t groups;
+    float *x, *y; /* spectra (groups, 2 C, area), lanes; the products need two per channel */
+    float *weight, *back; /* per frequency: packed for p and q of each output channel */
+    float *sums;          /* (area, out, 2 in): weight gradient per frequency */
+    float *filters;       /* one transform per team of COMPLEX_LANES filters */
+    float *bias;
+    ptrdiff_t *tap_x,
+        *tap_y; /* offsets of 2 C spectra: first C real inputs, then the turned ones */
+    struct tap_pos *x_to_y, *y_to_x;
+    struct atm_arena arena;
+};
+
+static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
+
+/* The next product of small primes, for which FFTW is fast. */
+static ptrdiff_t good_size(ptrdiff_t least) {
+    for (ptrdiff_t n = least;; n++) {
+        ptrdiff_t rest = n;
+        for (ptrdiff_t prime = 2; prime <= 7; prime++)
+            while (rest % prime == 0)
+                rest /= prime;
+        if (rest == 1)
+            return n;
+    }
+}
+
+static void fft_destroy(void *state) {
+    struct fft *s = state;
+    if (!s)
+        return;
+    if (s->forward)
+        fftwf_destroy_plan(s->forward);
+    if (s->inverse)
+        fftwf_destroy_plan(s->inverse);
+    atm_arena_free(&s->arena);
+    atm_mem_free(s);
+}
+
+static enum atm_status lay_out(struct fft *s, struct atm_err *err) {
+    const size_t in = (size_t)s->problem.x.channels, out = (size_t)s->problem.y.channels;
+    const size_t plane = (size_t)s->plane, groups = (size_t)s->groups, area = (size_t)s->area;
+    const size_t training = s->problem.training ? 1 : 0, f = sizeof(float);
+    struct atm_arena *a = &s->arena;
+    const size_t x = atm_arena_reserve(a, 2 * groups * in * plane, f);
+    const size_t y = atm_arena_reserve(a, 2 * groups * out * plane, f);
+    const size_t weight = atm_arena_reserve(a, 2 * area * in * out, f);
+    const size_t back = atm_arena_reserve(a, training * 2 * area * in * out, f);
+    const size_t sums = atm_arena_reserve(a, training * 2 * area * in * out, f);
+    const size_t teams = (in * out + COMPLEX_LANES - 1) / COMPLEX_LANES;
+    const size_t filters = atm_arena_reserve(a, teams * plane, f);
+    const size_t bias = atm_arena_reserve(a, out, f);
+    const size_t tap_x = atm_arena_reserve(a, 2 * in, sizeof *s->tap_x);
+    const size_t tap_y = atm_arena_reserve(a, 2 * out, sizeof *s->tap_y);
+    const size_t x_to_y = atm_arena_reserve(a, groups, sizeof *s->x_to_y);
+    const size_t y_to_x = atm_arena_reserve(a, groups, sizeof *s->y_to_x);
+    if (atm_arena_alloc(a, "the spectra of a convolution", err) != ATM_OK)
+        return ATM_FAIL;
+    s->x = atm_arena_at(a, x);
+    s->y = atm_arena_at(a, y);
+    s->weight = atm_arena_at(a, weight);
+    s->back = atm_arena_at(a, back);
+    s->sums = atm_arena_at(a, sums);
+    s->filters = atm_arena_at(a, filters);
+    s->bias = atm_arena_at(a, bias);
+    s->tap_x = atm_arena_at(a, tap_x);
+    s->tap_y = atm_arena_at(a, tap_y);
+    s->x_to_y = atm_arena_at(a, x_to_y);
+    s->y_to_x = atm_arena_at(a, y_to_x);
+    return ATM_OK;
+}
+
+static void fill_lists(struct fft *s) {
+    const ptrdiff_t in = s->problem.x.channels, out = s->problem.y.channels;
+    for (ptrdiff_t c = 0; c < 2 * in; c++)
+        s->tap_x[c] = c * s->plane;
+    for (ptrdiff_t c = 0; c < 2 * out; c++)
+        s->tap_y[c] = c * s->plane;
+    for (ptrdiff_t g = 0; g < s->groups; g++) {
+        const int32_t x = (int32_t)(2 * g * in * s->plane), y = (int32_t)(2 * g * out * s->plane);
+        s->x_to_y[g] = (struct tap_pos){x, y};
+        s->y_to_x[g] = (struct tap_pos){y, x};
+    }
+}
+
+static enum atm_status fft_create(const struct conv_problem *problem, void **state,
+                                  struct atm_err *err) {
+    const ptrdiff_t pad = (problem->kernel - 1) / 2;
+    struct fft *s = atm_mem_alloc(1, sizeof *s);
+    if (!s)
+        return atm_err_memory(err, "a convolution");
+    s->problem = *problem;
+    s->kernels = atm_kernels_choose();
+    s->fy = good_size(problem->x.height + pad);
+    s->fx = good_size(problem->x.width + pad);
+    s->area = s->fy * s->fx;
+    s->plane = (s->area + 3) * ATM_LANES; /* off powers of two, which would collide in the cache */
+    s->groups = slab_groups(&problem->x);
+    const ptrdiff_t most =
+        problem->x.channels > problem->y.channels ? problem->x.channels : problem->y.channels;
+    enum atm_status status = ATM_OK;
+    if (problem->nearest)
+        status = atm_err_set(err, ATM_FAIL, "fft does not upsample");
+    else if (2.0 * (double)s->groups * (double)most * (double)s->plane > 2147483647.0)
+        status = atm_err_set(err, ATM_FAIL, "images of %td x %td pixels are too large for fft",
+                             problem->x.height, problem->x.width);
+    else
+        status = lay_out(s, err);
+    if (status == ATM_OK) {
+        const int n[2] = {(int)s->fy, (int)s->fx};
+        fftwf_complex *data = (fftwf_complex *)s->filters;
+        fill_lists(s);
+        s->forward = fftwf_plan_many_dft(2, n, COMPLEX_LANES, data, NULL, COMPLEX_LANES, 1, data,
+                                         NULL, COMPLEX_LANES, 1, FFTW_FORWARD, FFTW_ESTIMATE);
+        s->inverse = fftwf_plan_many_dft(2, n, COMPLEX_LANES, data, NULL, COMPLEX_LANES, 1, data,
+                                         NULL, COMPLEX_LANES, 1, FFTW_BACKWARD, FFTW_ESTIMATE);
+        if (!s->forward || !s->inverse)
+            status = atm_err_set(err, ATM_FAIL, "FFTW has no plan for %td x %td", s->fy, s->fx);
+    }
+    if (status == ATM_OK)
+        *state = s;
+    else
+        fft_destroy(s);
+    return status;
+}
+
+static void execute(const fftwf_plan plan, float *data) {
+    fftwf_execute_dft(plan, (fftwf_complex *)data, (fftwf_complex *)data);
+}
+
+/* --- Weights --- */
+
+/* Pixel of the transform that holds kernel element k: its distance from the centre, wrapped. */
+static ptrdiff_t filter_pixel(const struct fft *s, int k) {
+    const int size = s->problem.kernel, pad = (size - 1) / 2;
+    const ptrdiff_t y = (k / size - pad + s->fy) % s->fy, x = (k % size - pad + s->fx) % s->fx;
+    return y * s->fx + x;
+}
+
+static float *filter_team(const struct fft *s, ptrdiff_t filter) {
+    return s->filters + filter / COMPLEX_LANES * s->plane + filter % COMPLEX_LANES * 2;
+}
+
+static void transform_filters(const struct fft *s, const float *weight) {
+    const ptrdiff_t filters = s->problem.x.channels * s->problem.y.channels;
+    const int elements = s->problem.kernel * s->problem.kernel;
+    const ptrdiff_t teams = ceil_div(filters, COMPLEX_LANES);
+    memset(s->filters, 0, (size_t)(teams * s->plane) * sizeof *s->filters);
+    for (ptrdiff_t f = 0; f < filters; f++)
+        for (int k = 0; k < elements; k++)
+            filter_team(s, f)[filter_pixel(s, k) * ATM_LANES] = weight[f * elements + k];
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t t = 0; t < teams; t++)
+        execute(s->forward, s->filters + t * s->plane);
+}
+
+/* Weights of one frequency in the order of tap_sum: p and q of every output channel, over the
+ * inputs. */
+static void pack_frequency(const struct fft *s, ptrdiff_t frequency, bool transposed, float *to) {
+    const ptrdiff_t in = s->problem.x.channels;
+    const ptrdiff_t outputs = 2 * (transposed ? in : s->problem.y.channels);
+    const ptrdiff_t taps = transposed ? s->problem.y.channels : in;
+    for (ptrdiff_t c = 0; c < outputs;) {
+        const int block = atm_kernel_block(s->kernels->block, outputs - c);
+        for (ptrdiff_t t = 0; t < taps; t++)
+            for (ptrdiff_t i = c; i < c + block; i++) {
+                const ptrdiff_t filter = transposed ? t * in + i / 2 : i / 2 * in + t;
+                *to++ = filter_team(s, filter)[frequency * ATM_LANES + i % 2];
+            }
+        c += block;
+    }
+}
+
+static void fft_load(void *state, const float *weight, const float *bias) {
+    struct fft *s = state;
+    const ptrdiff_t size = 2 * s->problem.x.channels * s->problem.y.channels;
+    if (bias)
+        memcpy(s->bias, bias, (size_t)s->problem.y.channels * sizeof *bias);
+    transform_filters(s, weight);
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t f = 0; f < s->area; f++) {
+        pack_frequency(s, f, false, s->weight + f * size);
+        if (s->problem.training)
+            pack_frequency(s, f, true, s->back + f * size);
+    }
+}
+
+/* --- Forward and input gradient --- */
+
+/* Spectrum of one channel of a slab; pixel (y, x) goes to (step y, step x). */
+static void transform(const struct fft *s, const struct slab *slab, int step, const float *data,
+                      ptrdiff_t group, ptrdiff_t channel, float *spectrum) {
+    memset(spectrum, 0, (size_t)(s->area * ATM_LANES) * sizeof *spectrum);
+    for (ptrdiff_t y = 0; y < slab->height; y++) {
+        const float *from = data + slab_at(slab, group, channel, y, 0);
+        float *to = spectrum + y * step * s->fx * ATM_LANES;
+        for (ptrdiff_t x = 0; x < slab->width; x++)
+            memcpy(to + x * step * ATM_LANES, from + x * ATM_LANES, ATM_LANES * sizeof *to);
+    }
+    execute(s->forward, spectrum);
+}
+
+/* Spectra of all channels; they lie `spread` spectra apart. */
+static void transform_all(const struct fft *s, const struct slab *slab, int step, const float *data,
+                          float *spectra) {
+    const ptrdiff_t count = s->groups * slab->channels;
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const ptrdiff_t group = i / slab->channels, c = i % slab->channels;
+        transform(s, slab, step, data, group, c,
+                  spectra + (2 * group * slab->channels + c) * s->plane);
+    }
+}
+
+/* p and q of every output channel at every frequency. */
+static void multiply(const struct fft *s, const float *in, const struct tap_pos *pos,
+                     const ptrdiff_t *tap, ptrdiff_t taps, const float *weight, ptrdiff_t channels,
+                     float *out) {
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t first = 0; first < s->area; first += FREQUENCIES)
+        for (ptrdiff_t f = first; f < first + FREQUENCIES && f < s->area; f++)
+            s->kernels->sum(&(struct tap_sum){.in = in + f * ATM_LANES,
+                                              .out = out + f * ATM_LANES,
+                                              .pos = pos,
+                                              .count = s->groups,
+                                              .tap = tap,
+                                              .taps = taps,
+                                              .weight = weight + f * taps * 2 * channels,
+                                              .channels = 2 * channels,
+                                              .out_plane = s->plane,
+                                              .slope = 1.0F});
+}
+
+/* p += sign * i q, for each complex number. */
+ATM_CLONES
+static void combine(ptrdiff_t count, float sign, const float *q, float *p) {
+    for (ptrdiff_t i = 0; i < count; i += 2) {
+        p[i] -= sign * q[i + 1];
+        p[i + 1] += sign * q[i];
+    }
+}
+
+struct finish {
+    const struct slab *to;
+    int step; /* of the pixels that are kept */
+    float sign, bias, slope;
+    const float *mask; /* of the input gradient, else NULL */
+    float *out;
+};
+
+ATM_CLONES
+static void finish_row(const struct finish *f, ptrdiff_t width, float scale, const float *from,
+                       const float *mask, float *to) {
+    for (ptrdiff_t x = 0; x < width; x++)
+        for (int lane = 0; lane < ATM_LANES; lane++) {
+            const ptrdiff_t at = x * ATM_LANES + lane;
+            const float v = scale * from[x * f->step * ATM_LANES + lane] + f->bias;
+            to[at] = (mask ? mask[at] : v) > 0 ? v : f->slope * v;
+        }
+}
+
+/* Back to pixels: channel `c` of a group from its p and q. */
+static void finish(const struct fft *s, const struct finish *f, ptrdiff_t group, ptrdiff_t c,
+                   float *p) {
+    combine(s->area * ATM_LANES, f->sign, p + s->plane, p);
+    execute(s->inverse, p);
+    for (ptrdiff_t y = 0; y < f->to->height; y++) {
+        const ptrdiff_t at = slab_at(f->to, group, c, y, 0);
+        finish_row(f, f->to->width, 1.0F / (float)s->area, p + y * f->step * s->fx * ATM_LANES,
+                   f->mask ? f->mask + at : NULL, f->out + at);
+    }
+}
+
+static void fft_forward(void *state, const float *x, float *y) {
+    const struct fft *s = state;
+    const struct conv_problem *problem = &s->problem;
+    const ptrdiff_t channels = problem->y.channels;
+    transform_all(s, &problem->x, 1, x, s->x);
+    multiply(s, s->x, s->x_to_y, s->tap_x, problem->x.channels, s->weight, channels, s->y);
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t i = 0; i < s->groups * channels; i++) {
+        const struct finish f = {.to = &problem->y,
+                                 .step = problem->stride,
+                                 .sign = -1.0F,
+                                 .bias = problem->bias ? s->bias[i % channels] : 0.0F,
+                                 .slope = problem->slope,
+                                 .out = y};
+        finish(s, &f, i / channels, i % channels, s->y + 2 * i * s->plane);
+    }
+}
+
+static void fft_input_grad(void *state, const float *gy, const float *x, float *gx) {
+    const struct fft *s = state;
+    const struct conv_problem *problem = &s->problem;
+    const ptrdiff_t channels = problem->x.channels;
+    transform_all(s, &problem->y, problem->stride, gy, s->y);
+    multiply(s, s->y, s->y_to_x, s->tap_y, problem->y.channels, s->back, channels, s->x);
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t i = 0; i < s->groups * channels; i++) {
+        const struct finish f = {.to = &problem->x,
+                                 .step = 1,
+                                 .sign = 1.0F,
+                                 .slope = problem->x_slope,
+                                 .mask = problem->x_slope != 1.0F ? x : NULL,
+                                 .out = gx};
+        finish(s, &f, i / channels, i % channels, s->x + 2 * i * s->plane);
+    }
+}
+
+/* --- Weight gradient --- */
+
+/* to = -i from, so that sum(u . from) and sum(u . to) are real and imaginary part of sum conj(u)
+ * from. */
+ATM_CLONES
+static void turn(ptrdiff_t count, const float *from, float *to) {
+    for (ptrdiff_t i = 0; i < count; i += 2) {
+        to[i] = from[i + 1];
+        to[i + 1] = -from[i];
+    }
+}
+
+static void turn_all(const struct fft *s) {
+    const ptrdiff_t in = s->problem.x.channels;
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t i = 0; i < s->groups * in; i++) {
+        float *from = s->x + (2 * (i / in) * in + i % in) * s->plane;
+        turn(s->area * ATM_LANES, from, from + in * s->plane);
+    }
+}
+
+static void sum_frequencies(const struct fft *s) {
+    const ptrdiff_t in = s->problem.x.channels, out = s->problem.y.channels, size = 2 * in * out;
+    memset(s->sums, 0, (size_t)(s->area * size) * sizeof *s->sums);
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t first = 0; first < s->area; first += FREQUENCIES)
+        for (ptrdiff_t f = first; f < first + FREQUENCIES && f < s->area; f++)
+            s->kernels->grad(&(struct tap_grad){.in = s->x + f * ATM_LANES,
+                                                .grad = s->y + f * ATM_LANES,
+                                                .pos = s->x_to_y,
+                                                .count = s->groups,
+                                                .tap = s->tap_x,
+                                                .taps = 2 * in,
+                                                .channels = out,
+                                                .grad_plane = s->plane,
+                                                .sum = s->sums + f * size});
+}
+
+static void add_filters(const struct fft *s, float *gw) {
+    const ptrdiff_t in = s->problem.x.channels, filters = in * s->problem.y.channels;
+    const int elements = s->problem.kernel * s->problem.kernel;
+    const ptrdiff_t teams = ceil_div(filters, COMPLEX_LANES);
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t t = 0; t < teams; t++) {
+        const ptrdiff_t end = (t + 1) * COMPLEX_LANES < filters ? (t + 1) * COMPLEX_LANES : filters;
+        for (ptrdiff_t f = t * COMPLEX_LANES; f < end; f++) {
+            const float *sum = s->sums + f / in * 2 * in + f % in;
+            float *to = filter_team(s, f);
+            for (ptrdiff_t i = 0; i < s->area; i++, sum += 2 * filters, to += ATM_LANES) {
+                to[0] = sum[0];
+                to[1] = sum[in];
+            }
+        }
+        execute(s->inverse, s->filters + t * s->plane);
+        for (ptrdiff_t f = t * COMPLEX_LANES; f < end; f++)
+            for (int k = 0; k < elements; k++)
+                gw[f * elements + k] +=
+                    filter_team(s, f)[filter_pixel(s, k) * ATM_LANES] / (float)s->area;
+    }
+}
+
+/* Gradient of the bias: the sum of gy, which is its spectrum at frequency 0. */
+static void add_bias_grad(const struct fft *s, float *gb) {
+    const ptrdiff_t out = s->problem.y.channels;
+    for (ptrdiff_t c = 0; c < out; c++) {
+        double sum = 0;
+        for (ptrdiff_t g = 0; g < s->groups; g++)
+            for (int lane = 0; lane < ATM_LANES; lane++)
+                sum += s->y[(2 * g * out + c) * s->plane + lane];
+        gb[c] += (float)sum;
+    }
+}
+
+static void fft_weight_grad(void *state, const float *x, const float *gy, float *gw, float *gb) {
+    const struct fft *s = state;
+    transform_all(s, &s->problem.x, 1, x, s->x);
+    transform_all(s, &s->problem.y, s->problem.stride, gy, s->y);
+    turn_all(s);
+    sum_frequencies(s);
+    add_filters(s, gw);
+    if (gb)
+        add_bias_grad(s, gb);
+}
+
+static size_t fft_bytes(const void *state) {
+    const struct fft *s = state;
+    return s->arena.size + sizeof *s;
+}
+
+const struct conv_algorithm conv_fft = {
+    "fft",       fft_create,     fft_destroy,     fft_load,
+    fft_forward, fft_input_grad, fft_weight_grad, fft_bytes,
+};

@@ -1,0 +1,165 @@
+/* Whole training steps: forward, loss, backward, Adam. FLOP counted as the layers are written (no
+ * fold). */
+#include "bench.h"
+#include "mem.h"
+#include "net.h"
+
+#include <string.h>
+
+enum { MAX_LAYERS = 64 };
+
+struct chain {
+    struct atm_layer layer[MAX_LAYERS];
+    int count;
+};
+
+static struct atm_layer *add(struct chain *c, enum atm_layer_kind kind, int out, int kernel,
+                             int stride) {
+    struct atm_layer *l = &c->layer[c->count++];
+    *l = (struct atm_layer){.kind = kind, .out = out, .kernel = kernel, .stride = stride};
+    snprintf(l->name, sizeof l->name, "l%d", c->count);
+    return l;
+}
+static void conv(struct chain *c, int out, int kernel, int stride) {
+    add(c, ATM_LAYER_CONV, out, kernel, stride);
+}
+static void lrelu(struct chain *c) { add(c, ATM_LAYER_LRELU, 0, 0, 0)->slope = 0.2F; }
+static void dense(struct chain *c, int out) { add(c, ATM_LAYER_DENSE, out, 0, 0); }
+static void reshape(struct chain *c, int channels, int side) {
+    struct atm_layer *l = add(c, ATM_LAYER_RESHAPE, 0, 0, 0);
+    l->shape[0] = channels;
+    l->shape[1] = l->shape[2] = side;
+}
+
+/* The convolutional preset with cells of 8 pixels and m blocks each. */
+static void convolutional(struct chain *c, int m) {
+    static const int channels[] = {16, 32, 64, 64, 64}, stride[] = {2, 2, 2, 1, 1};
+    static const int kernel[] = {5, 3, 3, 3, 1};
+    for (int i = 0; i < 5; i++) {
+        conv(c, channels[i], kernel[i], stride[i]);
+        lrelu(c);
+    }
+    conv(c, 3 * m, 1, 1);
+    add(c, ATM_LAYER_SPLIT, 3, 0, 0);
+    dense(c, 32);
+    lrelu(c);
+    dense(c, 64);
+    lrelu(c);
+    dense(c, 432);
+    reshape(c, 12, 6);
+    lrelu(c);
+    add(c, ATM_LAYER_NEAREST, 0, 0, 0);
+    conv(c, 12, 3, 1);
+    lrelu(c);
+    add(c, ATM_LAYER_NEAREST, 0, 0, 0);
+    conv(c, 8, 3, 1);
+    add(c, ATM_LAYER_WINDOW, 0, 0, 0);
+    add(c, ATM_LAYER_PLACE, 0, 0, 0)->cell = 8;
+    add(c, ATM_LAYER_CONV, 1, 7, 1)->no_bias = true;
+}
+
+static void paper(struct chain *c) {
+    static const int encoder[] = {32, 16, 8, 8}, ch[] = {1, 32, 16, 8, 8, 8, 8};
+    for (int i = 0; i < 4; i++) {
+        conv(c, encoder[i], 3, 2);
+        lrelu(c);
+    }
+    dense(c, 512);
+    lrelu(c);
+    dense(c, 30);
+    lrelu(c);
+    add(c, ATM_LAYER_SPLIT, 3, 0, 0);
+    dense(c, 32);
+    lrelu(c);
+    dense(c, 32);
+    lrelu(c);
+    reshape(c, 8, 2);
+    for (int stage = 6; stage >= 1; stage--) {
+        conv(c, ch[stage - 1], 3, 1);
+        add(c, ATM_LAYER_NEAREST, 0, 0, 0);
+        lrelu(c);
+        conv(c, ch[stage - 1], 3, 1);
+        lrelu(c);
+    }
+    add(c, ATM_LAYER_SUM, 0, 0, 0);
+}
+
+struct work {
+    struct atm_net *net;
+    struct atm_plan *plan;
+    ptrdiff_t params, pixels;
+    float *param, *grad, *moments, *input, *output_grad;
+    int64_t step;
+};
+
+static void train_step(void *context) {
+    struct work *w = context;
+    struct atm_adam adam = atm_adam_defaults();
+    adam.rate = 1e-4;
+    atm_plan_load(w->plan, w->param);
+    const float *output = atm_plan_forward(w->plan, w->input);
+    atm_loss_mse(w->pixels, output, w->input, w->output_grad);
+    memset(w->grad, 0, (size_t)w->params * sizeof *w->grad);
+    atm_plan_backward(w->plan, w->output_grad, w->grad, false);
+    atm_adam_step(&adam, ++w->step, w->params, w->param, w->grad, w->moments);
+}
+
+static void bench(const char *name, const struct chain *chain, ptrdiff_t side,
+                  struct atm_plan_size size, double gflop) {
+    struct work w = {0};
+    struct atm_err err = {0};
+    if (atm_net_create(chain->layer, chain->count, (ptrdiff_t[]){1, side, side}, &w.net, &err) ||
+        atm_plan_create(w.net, &size, &w.plan, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        exit(1);
+    }
+    w.params = atm_net_param_count(w.net);
+    w.pixels = size.items * side * side;
+    w.param = atm_mem_alloc((size_t)w.params, sizeof(float));
+    w.grad = atm_mem_alloc((size_t)w.params, sizeof(float));
+    w.moments = atm_mem_alloc((size_t)w.params, 2 * sizeof(float));
+    w.input = atm_mem_alloc((size_t)w.pixels, sizeof(float));
+    w.output_grad = atm_mem_alloc((size_t)w.pixels, sizeof(float));
+    for (ptrdiff_t i = 0; i < w.pixels; i++)
+        w.input[i] = (float)(i * 7919 % 1000) / 1000.0F;
+    atm_net_initialise(w.net, ATM_INIT_HE, 0.2F, 1, 0, w.param);
+    bench_report("training_step", name, bench_median(train_step, &w, 3), gflop * 1e9);
+    fprintf(stderr, "%s: %.0f MB\n", name, (double)atm_plan_bytes(w.plan) * 1e-6);
+    char *text = atm_plan_describe(w.plan);
+    fputs(text, stderr);
+    atm_mem_free(text);
+    atm_plan_destroy(&w.plan);
+    atm_net_destroy(&w.net);
+    atm_mem_free(w.param);
+    atm_mem_free(w.grad);
+    atm_mem_free(w.moments);
+    atm_mem_free(w.input);
+    atm_mem_free(w.output_grad);
+}
+
+int main(void) {
+    struct chain preset = {.count = 0}, spikes = {.count = 0};
+    convolutional(&preset, 2);
+    bench("convolutional 64x64 batch 32", &preset, 64,
+          (struct atm_plan_size){.items = 32,
+                                 .height = 64,
+                                 .width = 64,
+                                 .images = 32,
+                                 .grid_y = 8,
+                                 .grid_x = 8,
+                                 .per_cell = 2,
+                                 .training = true},
+          18.9);
+    paper(&spikes);
+    bench("paper_spikes 128x128 batch 16", &spikes, 128,
+          (struct atm_plan_size){.items = 16,
+                                 .height = 128,
+                                 .width = 128,
+                                 .images = 16,
+                                 .grid_y = 1,
+                                 .grid_x = 1,
+                                 .per_cell = 10,
+                                 .training = true},
+          45.5);
+    return 0;
+}
