@@ -40,28 +40,30 @@ struct atm_binding {
     void *options;
 };
 
-/* Handy for schema rows: ATM_KEY(struct atm_synth_options, sigma_px, DOUBLE, "1.3", 0.3, 20, "px", "...") */
+/* Handy for schema rows: ATM_KEY(struct atm_synth_options, sigma_px, DOUBLE, "1.3", 0.3, 20, "px",
+ * "...") */
 #define ATM_KEY(type_, field, kind, fallback_, min_, max_, unit_, help_)                           \
-    {#field, ATM_KEY_##kind, offsetof(type_, field), fallback_, min_, max_, NULL, unit_, help_}
+    { #field, ATM_KEY_##kind, offsetof(type_, field), fallback_, min_, max_, NULL, unit_, help_ }
 #define ATM_KEY_CHOOSE(type_, field, fallback_, choices_, help_)                                   \
-    {#field, ATM_KEY_CHOICE, offsetof(type_, field), fallback_, 0, 0, choices_, "", help_}
+    { #field, ATM_KEY_CHOICE, offsetof(type_, field), fallback_, 0, 0, choices_, "", help_ }
 #define ATM_KEY_STRING(type_, field, fallback_, help_)                                             \
-    {#field, ATM_KEY_TEXT, offsetof(type_, field), fallback_, 0, 0, NULL, "", help_}
+    { #field, ATM_KEY_TEXT, offsetof(type_, field), fallback_, 0, 0, NULL, "", help_ }
 
 void atm_ini_defaults(const struct atm_binding *bindings, size_t count);
-/* Errors (ATM_FAIL) with file, line and the nearest known key: unknown or duplicate keys or sections, trailing
- * junk, NaN, out of range, lines that inih would cut. */
+/* Errors (ATM_FAIL) with file, line and the nearest known key: unknown or duplicate keys or
+ * sections, trailing junk, NaN, out of range, lines that inih would cut. */
 enum atm_status atm_ini_read(const char *path, const struct atm_binding *bindings, size_t count,
                              struct atm_err *err);
 /* "section.key=value"; ATM_USAGE on mistakes. */
-enum atm_status atm_ini_set(const char *assignment, const struct atm_binding *bindings, size_t count,
-                            struct atm_err *err);
+enum atm_status atm_ini_set(const char *assignment, const struct atm_binding *bindings,
+                            size_t count, struct atm_err *err);
 /* The same for a text in memory (stored configurations). name is used in messages. */
 enum atm_status atm_ini_read_text(const char *text, const char *name,
                                   const struct atm_binding *bindings, size_t count,
                                   struct atm_err *err);
-/* Text, owned by the caller (atm_mem_free): template (every key with its help as comment and default),
- * or the resolved values in a form that reads back to the same values. NULL if out of memory. */
+/* Text, owned by the caller (atm_mem_free): template (every key with its help as comment and
+ * default), or the resolved values in a form that reads back to the same values. NULL if out of
+ * memory. */
 char *atm_ini_template(const struct atm_binding *bindings, size_t count);
 char *atm_ini_resolved(const struct atm_binding *bindings, size_t count);
 

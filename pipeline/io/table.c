@@ -210,10 +210,18 @@ enum atm_status atm_table_write(const char *path, const struct atm_table *table,
     return writers[writer].write(path, table, dropped, err);
 }
 
+/* The signature stands at 0 or, behind a user block, at 512, 1024, 2048, ... */
+static bool has_h5_signature(const char *head, size_t length) {
+    static const char H5[] = "\x89HDF\r\n\x1a\n";
+    for (size_t at = 0; at + 8 <= length; at = at ? 2 * at : 512)
+        if (memcmp(head + at, H5, 8) == 0)
+            return true;
+    return false;
+}
+
 /* HDF5 or text, told by the first bytes. */
 static enum atm_status look_inside(const char *path, bool *is_h5, struct atm_err *err) {
-    static const char H5[] = "\x89HDF\r\n\x1a\n";
-    char head[512];
+    char head[4096];
     FILE *file = NULL;
     enum atm_status status = atm_textfile_open(path, &file, NULL, err);
     if (status != ATM_OK)
@@ -224,7 +232,7 @@ static enum atm_status look_inside(const char *path, bool *is_h5, struct atm_err
     fclose(file);
     if (status != ATM_OK)
         return status;
-    *is_h5 = length >= 8 && memcmp(head, H5, 8) == 0;
+    *is_h5 = has_h5_signature(head, length);
     if (length == 0)
         return atm_err_set(err, ATM_FAIL, "%s: the file is empty", path);
     if (!*is_h5 && memchr(head, '\0', length))

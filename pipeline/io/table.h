@@ -63,16 +63,17 @@ void atm_table_free(struct atm_table *table);
 
 /* Read by content: Picasso HDF5 (/locs, with or without its YAML), HDF5 stack (/truth),
  * ThunderSTORM CSV, challenge CSV, and plain CSV with x_px/y_px (frames from 0) or x_nm... columns
- * as FORMATS says: whatever is not x_px, y_px counts frames from 1 and places from the first pixel's
- * outer corner. default_pixel_size_nm is used where the file is in nm and does not say (NAN: an
- * error then). *table is initialised by this call, so free an old one first; it is empty after a
- * failure. */
+ * as FORMATS says: whatever is not x_px, y_px counts frames from 1 and places from the first
+ * pixel's outer corner. default_pixel_size_nm is used where the file is in nm and does not say
+ * (NAN: an error then). *table is initialised by this call, so free an old one first; it is empty
+ * after a failure. */
 enum atm_status atm_table_read(const char *path, double default_pixel_size_nm,
                                struct atm_table *table, struct atm_err *err);
 /* Write by name: .hdf5/.h5 Picasso (+ .yaml), .csv ThunderSTORM (+ -protocol.txt), .px.csv plain
  * CSV in pixels (frame,x_px,y_px,photons, frames from 0). Rows that a reader would drop (NaN,
  * negative) are counted in *dropped (may be NULL), not written. Rows outside Picasso's field, which
- * misses our outer half pixel, go to a data set of their own (/atomloc/outside) that only we read. */
+ * misses our outer half pixel, go to a data set of their own (/atomloc/outside) that only we read.
+ */
 enum atm_status atm_table_write(const char *path, const struct atm_table *table, ptrdiff_t *dropped,
                                 struct atm_err *err);
 /* ATM_OK when atm_table_write knows the name: to be asked before hours of work. */

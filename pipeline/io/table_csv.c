@@ -173,7 +173,7 @@ static enum atm_status assume_challenge(const struct atm_csv *csv, struct layout
     if (csv->count != CELLS)
         return atm_err_set(err, ATM_FAIL,
                            "%s:%d: no header and %d columns; without a header they must be "
-                           "frame,x,y,z,photons in nm",
+                           "frame,x,y,z,photons in nm, separated by commas, semicolons or tabs",
                            csv->path, csv->line, csv->count);
     assign(layout, FRAME, 0, NO_UNIT);
     assign(layout, X, 1, NM);
@@ -259,18 +259,22 @@ static enum atm_status find_pixel_size(const struct atm_csv *csv, const struct l
     return ATM_OK;
 }
 
+/* Not by strtod, which would take a column called "info" for infinity. */
+static bool starts_with_number(const char *cell) {
+    return cell[strspn(cell, "+-.")] && strspn(cell, "+-.0123456789") > strspn(cell, "+-.");
+}
+
 static enum atm_status read_rows(struct atm_csv *csv, double given_nm, struct atm_table *table,
                                  struct atm_err *err) {
     struct layout layout = {.least_cells = 0};
     bool more = false;
-    double first;
     memset(layout.cell, -1, sizeof layout.cell);
     enum atm_status status = atm_csv_next(csv, &more, err);
     if (status == ATM_OK && !more)
         status = atm_err_set(err, ATM_FAIL, "%s: the file has no lines", csv->path);
     if (status != ATM_OK)
         return status;
-    bool header = !atm_csv_number(csv->cells[0], &first);
+    bool header = !starts_with_number(csv->cells[0]);
     status = header ? read_header(csv, &layout, err) : assume_challenge(csv, &layout, err);
     if (status == ATM_OK)
         status = find_pixel_size(csv, &layout, given_nm, table, err);

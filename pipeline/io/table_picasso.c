@@ -152,8 +152,10 @@ static enum atm_status read_stack_size(const struct atm_h5 *file, struct atm_tab
     if (!atm_h5_exists(file, "/frames"))
         return ATM_OK;
     enum atm_status status = atm_h5_shape(file, "/frames", &rank, dims, err);
-    if (status == ATM_OK && rank == 3)
-        table->frames = dims[0], table->height = dims[1], table->width = dims[2];
+    if (status == ATM_OK && (rank == 3 || rank == 2)) {
+        table->frames = rank == 3 ? dims[0] : 1;
+        table->height = dims[rank - 2], table->width = dims[rank - 1];
+    }
     if (status == ATM_OK)
         status = atm_h5_read_number(file, "/frames", "pixel_size_nm", &table->pixel_size_nm, err);
     if (status == ATM_OK && isnan(table->pixel_size_nm))
