@@ -49,8 +49,8 @@ void atm_envelope_free(struct atm_envelope *matrix) {
     *matrix = (struct atm_envelope){0};
 }
 
-static double dot(const double *restrict a, const double *restrict b, ptrdiff_t from,
-                  ptrdiff_t to) {
+static inline __attribute__((always_inline)) double
+dot(const double *restrict a, const double *restrict b, ptrdiff_t from, ptrdiff_t to) {
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (ptrdiff_t k = from; k < to; k++)
@@ -58,8 +58,8 @@ static double dot(const double *restrict a, const double *restrict b, ptrdiff_t 
     return sum;
 }
 
-bool atm_envelope_factor(const struct atm_envelope *matrix, double damping,
-                         struct atm_envelope *factor) {
+ATM_FIT_CLONES bool atm_envelope_factor(const struct atm_envelope *matrix, double damping,
+                                        struct atm_envelope *factor) {
     const ptrdiff_t *first = matrix->first;
     for (ptrdiff_t i = 0; i < matrix->size; i++) {
         const double *a = atm_envelope_row(matrix, i);

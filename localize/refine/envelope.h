@@ -9,6 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Inner loops in versions for what the processor has. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define ATM_FIT_CLONES __attribute__((target_clones("arch=haswell", "default")))
+#else
+#define ATM_FIT_CLONES
+#endif
+
 struct atm_envelope {
     ptrdiff_t size;
     ptrdiff_t *first; /* owned; first column kept of each row */

@@ -184,8 +184,10 @@ static enum atm_status lay_out(struct atm_fit *fit, const struct atm_spot *spots
 /* Weighted products of the factors of two emitters, summed over the common support: every entry of
  * the pair's 3 x 3 block is one of these up to amplitudes. weighted: (ny, 2, span): weight * hx and
  * weight * dx of emitter a. */
-static void pair_sums(const struct atm_fit_axes *a, const struct atm_fit_axes *b,
-                      const double *weighted, ptrdiff_t span, double s[9]) {
+static inline __attribute__((always_inline)) void pair_sums(const struct atm_fit_axes *a,
+                                                            const struct atm_fit_axes *b,
+                                                            const double *weighted, ptrdiff_t span,
+                                                            double s[9]) {
     ptrdiff_t x0 = most(a->x0, b->x0), x1 = least(a->x0 + a->nx, b->x0 + b->nx);
     ptrdiff_t y0 = most(a->y0, b->y0), y1 = least(a->y0 + a->ny, b->y0 + b->ny);
     memset(s, 0, 9 * sizeof *s);
@@ -193,6 +195,7 @@ static void pair_sums(const struct atm_fit_axes *a, const struct atm_fit_axes *b
         const double *wh = weighted + 2 * span * (y - a->y0) + (x0 - a->x0), *wd = wh + span;
         const double *h = b->hx + (x0 - b->x0), *d = b->dx + (x0 - b->x0);
         double hh = 0, hd = 0, dh = 0, dd = 0;
+#pragma omp simd reduction(+ : hh, hd, dh, dd)
         for (ptrdiff_t x = 0; x < x1 - x0; x++) {
             hh += wh[x] * h[x], hd += wh[x] * d[x];
             dh += wd[x] * h[x], dd += wd[x] * d[x];
@@ -251,7 +254,7 @@ static void add_own_terms(struct atm_fit *fit, const struct atm_spot *spots, ptr
 }
 
 /* Fisher matrix and gradient (-1/2 of the objective's) at the current point. */
-static void assemble(struct atm_fit *fit, const struct atm_spot *spots) {
+ATM_FIT_CLONES static void assemble(struct atm_fit *fit, const struct atm_spot *spots) {
     for (ptrdiff_t i = 0; i < fit->count; i++) {
         double *rows[3];
         for (int k = 0; k < 3; k++)
@@ -331,6 +334,12 @@ static void start(struct atm_fit *fit, struct atm_spot *spots, double background
     accept_trial(fit, spots);
 }
 
+/* Steps seldom gain more than a few times what the quadratic model promises. */
+static bool hopeless(const struct atm_fit *fit, double promise) {
+    double aim = fit->problem->give_up;
+    return aim > 0 && fit->objective - 5 * promise > aim;
+}
+
 /* One damped step; raises the damping until the objective falls. True while there is more to gain.
  */
 static bool iterate(struct atm_fit *fit, struct atm_spot *spots, double *background,
@@ -344,7 +353,7 @@ static bool iterate(struct atm_fit *fit, struct atm_spot *spots, double *backgro
                 promise += fit->gradient[i] * fit->step[i];
             double moved = take_step(fit, spots, *background);
             double objective = evaluate_trial(fit, moved, &deviance);
-            fit->converged = promise < fit->problem->tolerance;
+            fit->converged = promise < fit->problem->tolerance || hopeless(fit, promise);
             if (objective <= fit->objective) {
                 accept_trial(fit, spots);
                 fit->objective = objective, fit->deviance = deviance, *background = moved;

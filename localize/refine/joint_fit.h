@@ -23,6 +23,8 @@ struct atm_fit_problem {
     double position_precision;         /* px^-2 added to the information (not to the gradient) */
     bool fit_background;
     double background_min;
+    double
+        give_up; /* objective beyond hope: stop when not even some more steps reach it; 0: never */
     double tolerance; /* stop when the next step promises less than this in deviance */
     int64_t max_iterations;
 };

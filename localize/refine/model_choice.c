@@ -5,12 +5,15 @@
 #include <string.h>
 
 /* Refitted together: emitters within this of the one in question; more would hardly notice. */
-static const double NEIGHBOUR_SIGMAS = 4.0;
+static const double NEIGHBOUR_SIGMAS = 3.3;
 static const double WINDOW_SIGMAS = 3.2;    /* pixels looked at beyond the refitted emitters */
 static const double MERGE_SIGMAS = 2.2;     /* pairs farther apart are never one */
 static const double SPLIT_SIGMAS = 0.6;     /* start of both halves from their centre */
 static const double CANDIDATE_SIGMAS = 2.8; /* residual peaks worth a refit */
+static const double SURE_DEVIANCE = 150, SHAPE_DEVIANCE = 6; /* see beyond_doubt */
 enum { GROUP_MAX = 16, LOCAL_ITERATIONS = 12 };
+/* More deviance than the prior terms of one emitter more or less could ever make good. */
+static const double HOPE = 60;
 static const double LOCAL_TOLERANCE = 0.02;
 
 /* One way to explain a neighbourhood. from[i] is the emitter's index in the tile, -1 new. */
@@ -18,6 +21,7 @@ struct hypothesis {
     struct atm_spot spots[GROUP_MAX + 2];
     ptrdiff_t from[GROUP_MAX + 2];
     ptrdiff_t count;
+    double objective;
     double score; /* -2 log evidence, or penalised deviance; lower is better */
 };
 
@@ -115,7 +119,7 @@ static double score(const struct atm_tile *tile, const struct hypothesis *h) {
 }
 
 static enum atm_status judge(struct atm_choice *c, struct atm_tile *tile, struct hypothesis *h,
-                             struct atm_err *err) {
+                             double give_up, struct atm_err *err) {
     double dx = (double)c->x0, dy = (double)c->y0, none = 0;
     const struct atm_fit_problem problem = {
         .height = c->height,
@@ -131,6 +135,7 @@ static enum atm_status judge(struct atm_choice *c, struct atm_tile *tile, struct
         .log_mean = tile->population.log_mean,
         .log_sd = tile->population.log_sd,
         .position_precision = tile->position_precision,
+        .give_up = give_up,
         .tolerance = LOCAL_TOLERANCE,
         .max_iterations = LOCAL_ITERATIONS,
     };
@@ -139,6 +144,7 @@ static enum atm_status judge(struct atm_choice *c, struct atm_tile *tile, struct
     enum atm_status status = atm_fit_run(&tile->local, &problem, h->spots, h->count, &none, err);
     for (ptrdiff_t i = 0; i < h->count; i++)
         h->spots[i].x += dx, h->spots[i].y += dy;
+    h->objective = tile->local.objective;
     if (!status)
         h->score = tile->local.determined ? score(tile, h) : INFINITY;
     return status;
@@ -146,7 +152,7 @@ static enum atm_status judge(struct atm_choice *c, struct atm_tile *tile, struct
 
 /* Judge c->trial and keep it when it beats the best so far. */
 static enum atm_status compete(struct atm_choice *c, struct atm_tile *tile, struct atm_err *err) {
-    enum atm_status status = judge(c, tile, &c->trial, err);
+    enum atm_status status = judge(c, tile, &c->trial, c->null.objective + HOPE, err);
     if (!status && c->trial.score < c->best.score)
         c->best = c->trial;
     return status;
@@ -161,7 +167,7 @@ static enum atm_status open_case(struct atm_choice *c, struct atm_tile *tile, do
         c->null.from[k] = c->group[k];
         c->null.spots[k] = tile->spots[c->group[k]];
     }
-    enum atm_status status = judge(c, tile, &c->null, err);
+    enum atm_status status = judge(c, tile, &c->null, 0, err);
     c->best = c->null;
     return status;
 }
@@ -327,6 +333,38 @@ static enum atm_status try_split(struct atm_choice *c, struct atm_tile *tile, do
     return compete(c, tile, err);
 }
 
+/* What the residual under an emitter looks like, its own place and brightness being fitted. */
+struct shape {
+    double information; /* of the amplitude, alone */
+    double elongation;  /* deviance that a quadrupole would explain: chi-square of two degrees */
+};
+
+static struct shape shape_of(struct atm_tile *tile, const struct atm_spot *spot) {
+    struct shape shape = {0};
+    double sums[2] = {0}, norms[2] = {0};
+    atm_fit_place(spot, tile->sigma_px, tile->height, tile->width, &tile->axes);
+    const struct atm_fit_axes *a = &tile->axes;
+    double *residual = tile->window[0], *weight = tile->window[1];
+    for (ptrdiff_t y = 0; y < a->ny; y++) {
+        ptrdiff_t at = (a->y0 + y) * tile->width + a->x0;
+        struct atm_pixels row = {tile->counts + at, tile->valid + at, tile->variance + at};
+        tile->likelihood->evaluate(row, tile->mean + at, a->nx, residual, weight);
+        for (ptrdiff_t x = 0; x < a->nx; x++) {
+            double h = a->hx[x] * a->hy[y], dx = (double)(a->x0 + x) - spot->x;
+            double dy = (double)(a->y0 + y) - spot->y;
+            const double quadrupole[2] = {h * (dx * dx - dy * dy), h * 2 * dx * dy};
+            shape.information += h * h * weight[x];
+            for (int k = 0; k < 2; k++) {
+                sums[k] += quadrupole[k] * residual[x];
+                norms[k] += quadrupole[k] * quadrupole[k] * weight[x];
+            }
+        }
+    }
+    for (int k = 0; k < 2; k++)
+        shape.elongation += norms[k] > 0 ? sums[k] * sums[k] / norms[k] : 0;
+    return shape;
+}
+
 /* Direction in which the residual under an emitter is widest. */
 static double widest(const struct atm_choice *c, const struct atm_fit *fit,
                      const struct atm_spot *spot, double sigma_px) {
@@ -339,6 +377,25 @@ static double widest(const struct atm_choice *c, const struct atm_fit *fit,
             xx += r * (dx * dx - dy * dy), xy += r * dx * dy;
         }
     return 0.5 * atan2(2 * xy, xx);
+}
+
+/* Whether nothing speaks against one emitter: none near, bright beyond doubt, as bright as the
+ * others, and a residual without the shape that a second one would leave. Saves the refits of
+ * sparse frames. */
+static bool beyond_doubt(struct atm_tile *tile, ptrdiff_t index) {
+    const struct atm_spot *spot = &tile->spots[index];
+    double reach = NEIGHBOUR_SIGMAS * tile->sigma_px;
+    for (ptrdiff_t i = 0; i < tile->count; i++)
+        if (i != index && tile->spots[i].amplitude > 0 &&
+            distance2(&tile->spots[i], spot->x, spot->y) < reach * reach)
+            return false;
+    struct shape shape = shape_of(tile, spot);
+    double strength = spot->amplitude * spot->amplitude * shape.information;
+    if (strength < SURE_DEVIANCE || shape.elongation > SHAPE_DEVIANCE)
+        return false;
+    const struct atm_refine_population *p = &tile->population;
+    double off = log(spot->amplitude) - p->log_mean;
+    return p->log_sd <= 0 || off * off < 4 * (p->log_sd * p->log_sd + 1 / strength);
 }
 
 static enum atm_status review(struct atm_choice *c, struct atm_tile *tile, ptrdiff_t index,
@@ -372,7 +429,7 @@ enum atm_status atm_choice_review(struct atm_choice *choice, struct atm_tile *ti
     enum atm_status status = ATM_OK;
     ptrdiff_t count = tile->count; /* those appended on the way wait for the next round */
     for (ptrdiff_t i = 0; i < count && !status; i++)
-        if (tile->spots[i].amplitude > 0 && !tile->marks[i].settled)
+        if (tile->spots[i].amplitude > 0 && !tile->marks[i].settled && !beyond_doubt(tile, i))
             status = review(choice, tile, i, changes, err);
     atm_tile_tidy(tile);
     return status;

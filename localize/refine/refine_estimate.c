@@ -9,14 +9,25 @@
 #include <gsl/gsl_statistics_double.h>
 #include <math.h>
 
-/* Refine all frames; rows go to out, and ends[i] is its count after frame i. */
+/* So many emitters tell sigma and brightness well enough (sigma to half a per cent); frames beyond
+ * are skipped, evenly. */
+enum { EMITTERS_ENOUGH = 600 };
+
+static ptrdiff_t stride_of(const struct atm_refine_input *inputs, ptrdiff_t count) {
+    ptrdiff_t seeds = 0;
+    for (ptrdiff_t i = 0; i < count; i++)
+        seeds += inputs[i].seed_count;
+    return seeds > EMITTERS_ENOUGH ? (seeds + EMITTERS_ENOUGH - 1) / EMITTERS_ENOUGH : 1;
+}
+
+/* Refine every stride-th frame; the frame field of a row is the index of its input. */
 static enum atm_status refine_all(struct atm_refine *refine, const struct atm_refine_input *inputs,
-                                  ptrdiff_t count, double sigma_px,
+                                  ptrdiff_t count, ptrdiff_t stride, double sigma_px,
                                   const struct atm_refine_population *population,
                                   struct atm_table *out, struct atm_err *err) {
     enum atm_status status = ATM_OK;
     out->count = 0;
-    for (ptrdiff_t i = 0; i < count && !status; i++) {
+    for (ptrdiff_t i = 0; i < count && !status; i += stride) {
         struct atm_refine_input input = inputs[i];
         input.sigma_px = sigma_px, input.frame = i;
         input.population = *population;
@@ -32,7 +43,7 @@ struct sigma_problem {
     const struct atm_refine_input *inputs;
     const struct atm_table *table; /* emitters at the last sigma, by frame */
     struct atm_refine_population population;
-    ptrdiff_t count;
+    ptrdiff_t count, stride;
     enum atm_status status;
     struct atm_err *err;
 };
@@ -42,7 +53,7 @@ static double deviance_at(double sigma_px, void *context) {
     struct sigma_problem *p = context;
     double sum = 0;
     ptrdiff_t next = 0;
-    for (ptrdiff_t i = 0; i < p->count && !p->status; i++) {
+    for (ptrdiff_t i = 0; i < p->count && !p->status; i += p->stride) {
         struct atm_refine_input input = p->inputs[i];
         input.sigma_px = sigma_px, input.population = p->population;
         input.seeds = p->table->rows + next;
@@ -56,7 +67,7 @@ static double deviance_at(double sigma_px, void *context) {
             struct atm_refine_area area = atm_refine_area(p->refine, area_sigma, k);
             p->status = atm_refine_load(p->refine, &input, &area, 0, p->err);
             if (!p->status)
-                p->status = atm_tile_fit(&p->refine->tile, 0.01, 15, p->err);
+                p->status = atm_tile_fit(&p->refine->tile, 0.05, 15, p->err);
             sum += p->refine->tile.fit.deviance;
         }
     }
@@ -88,7 +99,7 @@ static enum atm_status minimise(struct sigma_problem *p, double *sigma_px) {
     for (int i = 0; i < 20 && code == GSL_SUCCESS && !p->status; i++) {
         code = gsl_min_fminimizer_iterate(m);
         *sigma_px = gsl_min_fminimizer_x_minimum(m);
-        if (gsl_min_fminimizer_x_upper(m) - gsl_min_fminimizer_x_lower(m) < 5e-4 * *sigma_px)
+        if (gsl_min_fminimizer_x_upper(m) - gsl_min_fminimizer_x_lower(m) < 2e-3 * *sigma_px)
             break;
     }
     gsl_min_fminimizer_free(m);
@@ -186,19 +197,21 @@ static enum atm_status learn_all(struct atm_refine *refine, const struct atm_ref
                                  ptrdiff_t count, bool fit_sigma, double *sigma_px,
                                  struct atm_refine_population *population, struct atm_err *err) {
     struct atm_table table;
-    double pixels = (double)(refine->height * refine->width) * (double)count;
+    ptrdiff_t stride = stride_of(inputs, count), used = (count + stride - 1) / stride;
+    double pixels = (double)(refine->height * refine->width) * (double)used;
     enum atm_status status = ATM_OK;
     atm_table_init(&table);
     for (int pass = 0; pass < PASSES && !status; pass++) {
         struct atm_refine_population before = *population;
         double sigma = *sigma_px;
-        status = refine_all(refine, inputs, count, sigma, population, &table, err);
+        status = refine_all(refine, inputs, count, stride, sigma, population, &table, err);
         if (status || table.count == 0)
             break;
         status = learn(&table, pixels, population, err);
         if (pass == 0) /* unresolved emitters are among these: let it decide gently first */
             population->log_sd = population->log_sd > 0 ? fmax(population->log_sd, 0.25) : 0;
-        struct sigma_problem problem = {refine, inputs, &table, *population, count, ATM_OK, err};
+        struct sigma_problem problem = {refine, inputs, &table, *population,
+                                        count,  stride, ATM_OK, err};
         if (fit_sigma && !status)
             status = minimise(&problem, sigma_px);
         bool same = fabs(*sigma_px / sigma - 1) < 0.003 &&
