@@ -142,31 +142,36 @@ static void reshape_backward(const struct layer_call *call, const float *x, cons
     copy_reshaped(&call->y, &call->x, gy, gx);
 }
 
-static void apply_window(const struct slab *in, const struct slab *out, const float *x, float *y) {
-    const ptrdiff_t planes = slab_groups(out) * out->channels;
+void layer_fill_window(ptrdiff_t height, ptrdiff_t width, float *window) {
     const double pi = 3.14159265358979323846;
+    for (ptrdiff_t y = 0; y < height; y++)
+        for (ptrdiff_t x = 0; x < width; x++)
+            window[y * width + x] = (float)(sin(pi * ((double)y + 0.5) / (double)height) *
+                                            sin(pi * ((double)x + 0.5) / (double)width));
+}
+
+static void apply_window(const struct slab *in, const struct slab *out, const float *window,
+                         const float *x, float *y) {
+    const ptrdiff_t planes = slab_groups(out) * out->channels;
 #pragma omp parallel for schedule(static)
-    for (ptrdiff_t row = 0; row < out->height; row++)
-        for (ptrdiff_t col = 0; col < out->width; col++) {
-            const float weight = (float)(sin(pi * ((double)row + 0.5) / (double)out->height) *
-                                         sin(pi * ((double)col + 0.5) / (double)out->width));
-            for (ptrdiff_t i = 0; i < planes; i++) {
+    for (ptrdiff_t i = 0; i < planes; i++)
+        for (ptrdiff_t row = 0; row < out->height; row++)
+            for (ptrdiff_t col = 0; col < out->width; col++) {
                 const float *from = x + slab_at(in, 0, i, row, col);
                 float *to = y + slab_at(out, 0, i, row, col);
                 for (int lane = 0; lane < ATM_LANES; lane++)
-                    to[lane] = weight * from[lane];
+                    to[lane] = window[row * out->width + col] * from[lane];
             }
-        }
 }
 
 static void window_forward(const struct layer_call *call, const float *x, float *y) {
-    apply_window(&call->x, &call->y, x, y);
+    apply_window(&call->x, &call->y, call->window, x, y);
 }
 
 static void window_backward(const struct layer_call *call, const float *x, const float *gy,
                             float *gx) {
     (void)x;
-    apply_window(&call->y, &call->x, gy, gx);
+    apply_window(&call->y, &call->x, call->window, gy, gx);
 }
 
 const struct layer_ops *layer_ops_of(enum atm_layer_kind kind) {

@@ -119,6 +119,18 @@ static struct overlap window_overlap(const struct layer_call *call, ptrdiff_t bl
     return o;
 }
 
+/* to (+)= window * from, pixel by pixel; window NULL for 1. */
+ATM_CLONES
+static void add_windowed(ptrdiff_t columns, const float *window, const float *from, float *to) {
+    for (ptrdiff_t x = 0; x < columns; x++)
+        for (int lane = 0; lane < ATM_LANES; lane++)
+            to[x * ATM_LANES + lane] += (window ? window[x] : 1.0F) * from[x * ATM_LANES + lane];
+}
+
+static const float *window_row(const struct layer_call *call, ptrdiff_t row, ptrdiff_t column) {
+    return call->window ? call->window + row * call->x.width + column : NULL;
+}
+
 void place_forward(const struct layer_call *call, const float *x, float *y) {
     const struct slab *window = &call->x, *image = &call->y;
     const ptrdiff_t planes = slab_groups(image) * image->channels;
@@ -131,9 +143,9 @@ void place_forward(const struct layer_call *call, const float *x, float *y) {
         for (ptrdiff_t b = 0; b < window->blocks; b++) {
             const struct overlap o = window_overlap(call, b);
             for (ptrdiff_t row = o.row0; row < o.row1; row++)
-                add_row(o.columns * ATM_LANES,
-                        x + slab_at(window, g * window->blocks + b, c, row, o.col0),
-                        y + slab_at(image, g, c, o.top + row, o.left + o.col0));
+                add_windowed(o.columns, window_row(call, row, o.col0),
+                             x + slab_at(window, g * window->blocks + b, c, row, o.col0),
+                             y + slab_at(image, g, c, o.top + row, o.left + o.col0));
         }
     }
 }
@@ -150,9 +162,72 @@ void place_backward(const struct layer_call *call, const float *x, const float *
             float *to = gx + slab_at(window, g, c, row, 0);
             memset(to, 0, (size_t)window->width * ATM_LANES * sizeof *to);
             if (row >= o.row0 && row < o.row1)
-                memcpy(to + o.col0 * ATM_LANES,
-                       gy + slab_at(image, g / window->blocks, c, o.top + row, o.left + o.col0),
-                       (size_t)(o.columns * ATM_LANES) * sizeof *to);
+                add_windowed(
+                    o.columns, window_row(call, row, o.col0),
+                    gy + slab_at(image, g / window->blocks, c, o.top + row, o.left + o.col0),
+                    to + o.col0 * ATM_LANES);
+        }
+    }
+}
+
+/* Blocks and lanes of a group back to the caller's order; -1 without an image. */
+static ptrdiff_t block_item(const struct slab *s, ptrdiff_t group, ptrdiff_t lane) {
+    const ptrdiff_t image = group / s->blocks * ATM_LANES + lane;
+    return image < s->images ? image * s->blocks + group % s->blocks : -1;
+}
+
+ATM_CLONES
+static void add_squares(ptrdiff_t columns, const float *window, const float *x, float *sum) {
+    for (ptrdiff_t i = 0; i < columns; i++)
+        for (int lane = 0; lane < ATM_LANES; lane++) {
+            const float v = (window ? window[i] : 1.0F) * x[i * ATM_LANES + lane];
+            sum[lane] += v * v;
+        }
+}
+
+void layer_block_energy(const struct layer_call *call, const float *x, double *energy) {
+    const struct slab *s = &call->x;
+    const ptrdiff_t groups = slab_groups(s);
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t g = 0; g < groups; g++) {
+        double sum[ATM_LANES] = {0};
+        for (ptrdiff_t i = 0; i < s->channels * s->height; i++) {
+            float part[ATM_LANES] = {0};
+            const ptrdiff_t row = i % s->height;
+            add_squares(s->width, window_row(call, row, 0),
+                        x + slab_at(s, g, i / s->height, row, 0), part);
+            for (int lane = 0; lane < ATM_LANES; lane++)
+                sum[lane] += part[lane];
+        }
+        for (int lane = 0; lane < ATM_LANES; lane++)
+            if (block_item(s, g, lane) >= 0)
+                energy[block_item(s, g, lane)] = sum[lane];
+    }
+}
+
+ATM_CLONES
+static void add_scaled_blocks(ptrdiff_t columns, const float *window, const float *scale,
+                              const float *x, float *gx) {
+    for (ptrdiff_t i = 0; i < columns; i++) {
+        const float w = window ? window[i] * window[i] : 1.0F;
+        for (int lane = 0; lane < ATM_LANES; lane++)
+            gx[i * ATM_LANES + lane] += w * scale[lane] * x[i * ATM_LANES + lane];
+    }
+}
+
+void layer_add_blocks(const struct layer_call *call, const float *scale, const float *x,
+                      float *gx) {
+    const struct slab *s = &call->x;
+    const ptrdiff_t groups = slab_groups(s);
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t g = 0; g < groups; g++) {
+        float lanes[ATM_LANES] = {0};
+        for (int lane = 0; lane < ATM_LANES; lane++)
+            if (block_item(s, g, lane) >= 0)
+                lanes[lane] = scale[block_item(s, g, lane)];
+        for (ptrdiff_t i = 0; i < s->channels * s->height; i++) {
+            const ptrdiff_t at = slab_at(s, g, i / s->height, i % s->height, 0);
+            add_scaled_blocks(s->width, window_row(call, i % s->height, 0), lanes, x + at, gx + at);
         }
     }
 }

@@ -96,6 +96,14 @@ const float *atm_plan_forward(struct atm_plan *plan, const float *input);
  * returns the gradient with respect to the input, or NULL when want_input is false. */
 const float *atm_plan_backward(struct atm_plan *plan, const float *output_grad, float *param_grad,
                                bool want_input);
+/* Blocks where they are joined, at the input of the last SUM, MAX or PLACE: sum of squares of every
+ * block of the last forward, in the order of SPLIT (images * blocks). The plan must have such a
+ * layer. */
+void atm_plan_block_energy(const struct atm_plan *plan, double *energy);
+/* As atm_plan_backward, with scale[i] times block i added to the gradient of block i at that place:
+ * the gradient of a penalty on the energies, for which scale is twice its derivative. */
+const float *atm_plan_backward_blocks(struct atm_plan *plan, const float *output_grad,
+                                      const float *scale, float *param_grad, bool want_input);
 /* Lines of text, one a layer: shapes, algorithm, MFLOP. Owned by the caller (atm_mem_free). */
 char *atm_plan_describe(const struct atm_plan *plan);
 

@@ -81,6 +81,23 @@ static void add_weighted(struct atm_plan *plan, const struct atm_net *net, int l
                                           .training = plan->size.training};
 }
 
+/* A window is applied while the blocks are placed: one pass over the windows less, forward and
+ * back. */
+static void add_plain(struct atm_plan *plan, const struct atm_layer *layer,
+                      const struct chain_shape *out) {
+    const struct step *last = last_step(plan);
+    const bool fuse = layer->kind == ATM_LAYER_PLACE && last &&
+                      last->layer.kind == ATM_LAYER_WINDOW &&
+                      plan->value[plan->steps].slope == 1.0F;
+    if (fuse)
+        plan->steps--;
+    struct step *step = add_step(plan, layer, out);
+    step->windowed = fuse || layer->kind == ATM_LAYER_WINDOW;
+    if (layer->kind == ATM_LAYER_SUM || layer->kind == ATM_LAYER_MAX ||
+        layer->kind == ATM_LAYER_PLACE)
+        plan->join = plan->steps - 1;
+}
+
 /* The chain's input: blocks of images when blocks are joined later, else one item per image. */
 static enum atm_status input_shape(const struct atm_net *net, const struct atm_plan_size *size,
                                    struct chain_shape *s, struct atm_err *err) {
@@ -109,6 +126,7 @@ static enum atm_status add_layers(struct atm_plan *plan, const struct atm_net *n
     struct chain_shape in, out;
     if (input_shape(net, &plan->size, &in, err) != ATM_OK)
         return ATM_FAIL;
+    plan->join = -1;
     plan->value[0] = (struct value){.slab = slab_of(&in), .slope = 1.0F};
     for (int i = 0; i < net->count; i++, in = out) {
         const struct atm_layer *layer = &net->layers[i];
@@ -125,7 +143,7 @@ static enum atm_status add_layers(struct atm_plan *plan, const struct atm_net *n
         else if (net->tensor_of[i] >= 0)
             add_weighted(plan, net, i, &in, &out);
         else
-            add_step(plan, layer, &out);
+            add_plain(plan, layer, &out);
     }
     return ATM_OK;
 }
@@ -159,8 +177,11 @@ static enum atm_status create_steps(struct atm_plan *plan, struct atm_err *err) 
         struct step *step = &plan->step[i];
         const struct value *x = &plan->value[i], *y = &plan->value[i + 1];
         if (step->ops) {
-            step->call = (struct layer_call){x->slab, y->slab, &step->layer, plan->size.grid_x,
-                                             plan->size.per_cell};
+            step->call = (struct layer_call){.x = x->slab,
+                                             .y = y->slab,
+                                             .layer = &step->layer,
+                                             .grid_x = plan->size.grid_x,
+                                             .per_cell = plan->size.per_cell};
             continue;
         }
         plan->first_weighted = i;
@@ -175,26 +196,50 @@ static enum atm_status create_steps(struct atm_plan *plan, struct atm_err *err) 
     return ATM_OK;
 }
 
+/* One forward pass of less than this takes a thread about 0.1 ms. */
+static bool is_small(const struct atm_plan *plan) {
+    double flop = 0;
+    for (int i = 0; i < plan->steps; i++)
+        flop += plan->step[i].conv ? conv_flop(&plan->step[i].problem) : 0;
+    return flop < 1e7;
+}
+
 static size_t floats_outside(const struct slab *s) {
     return (size_t)(s->images * s->blocks * s->channels * s->height * s->width);
 }
 
-static enum atm_status allocate(struct atm_plan *plan, size_t *offsets, struct atm_err *err) {
+/* Offsets of one value and of the step that makes it. */
+struct offsets {
+    size_t data, grad, window;
+};
+
+static size_t window_floats(const struct atm_plan *plan, int step) {
+    const struct slab *x = &plan->value[step].slab;
+    return step < plan->steps && plan->step[step].windowed ? (size_t)(x->height * x->width) : 0;
+}
+
+static enum atm_status allocate(struct atm_plan *plan, struct offsets *at, struct atm_err *err) {
     struct atm_arena *arena = &plan->arena;
     const bool training = plan->size.training;
     const struct slab *in = &plan->value[0].slab, *out = &plan->value[plan->steps].slab;
     for (int i = 0; i <= plan->steps; i++) {
         const size_t floats = (size_t)slab_floats(&plan->value[i].slab);
-        offsets[2 * i] = atm_arena_reserve(arena, floats, sizeof(float));
-        offsets[2 * i + 1] = atm_arena_reserve(arena, training ? floats : 0, sizeof(float));
+        at[i].data = atm_arena_reserve(arena, floats, sizeof(float));
+        at[i].grad = atm_arena_reserve(arena, training ? floats : 0, sizeof(float));
+        at[i].window = atm_arena_reserve(arena, window_floats(plan, i), sizeof(float));
     }
     const size_t output = atm_arena_reserve(arena, floats_outside(out), sizeof(float));
     const size_t input = atm_arena_reserve(arena, training ? floats_outside(in) : 0, sizeof(float));
     if (atm_arena_alloc(arena, "a network plan", err) != ATM_OK)
         return ATM_FAIL;
     for (int i = 0; i <= plan->steps; i++) {
-        plan->value[i].data = atm_arena_at(arena, offsets[2 * i]);
-        plan->value[i].grad = atm_arena_at(arena, offsets[2 * i + 1]);
+        plan->value[i].data = atm_arena_at(arena, at[i].data);
+        plan->value[i].grad = atm_arena_at(arena, at[i].grad);
+        if (window_floats(plan, i) > 0) {
+            float *window = atm_arena_at(arena, at[i].window);
+            layer_fill_window(plan->value[i].slab.height, plan->value[i].slab.width, window);
+            plan->step[i].call.window = window;
+        }
     }
     plan->output = atm_arena_at(arena, output);
     plan->input_grad = atm_arena_at(arena, input);
@@ -210,7 +255,7 @@ enum atm_status atm_plan_create(const struct atm_net *net, const struct atm_plan
     made->size = *size;
     made->step = atm_mem_alloc(most, sizeof *made->step);
     made->value = atm_mem_alloc(most + 1, sizeof *made->value);
-    size_t *offsets = atm_mem_alloc(2 * (most + 1), sizeof *offsets);
+    struct offsets *offsets = atm_mem_alloc(most + 1, sizeof *offsets);
     enum atm_status status = ATM_OK;
     if (!made->step || !made->value || !offsets)
         status = atm_err_memory(err, "a network plan");
@@ -219,6 +264,7 @@ enum atm_status atm_plan_create(const struct atm_net *net, const struct atm_plan
     if (status == ATM_OK) {
         set_margins(made);
         status = create_steps(made, err);
+        made->small = is_small(made);
     }
     if (status == ATM_OK)
         status = allocate(made, offsets, err);

@@ -24,6 +24,7 @@ struct step {
     ptrdiff_t weight, bias;      /* offsets into the parameters; bias -1 for none */
     const struct layer_ops *ops; /* NULL: a convolution */
     struct layer_call call;
+    bool windowed; /* WINDOW, or PLACE with the window before it */
 };
 
 struct atm_plan {
@@ -32,6 +33,8 @@ struct atm_plan {
     struct step *step;
     struct value *value; /* steps + 1 */
     int first_weighted;  /* step before which no gradient is needed unless for the input */
+    bool small;          /* too little work to share: waking a thread takes longer */
+    int join;            /* last step that joins blocks, or -1 */
     float *output, *input_grad;
     struct atm_arena arena;
 };

@@ -131,6 +131,8 @@ struct setup {
     float *param, *input, *output_grad, *param_grad, *input_grad;
     double *param_d;
     struct ref_tensor input_d;
+    int join;           /* layer that joins blocks */
+    const float *scale; /* of the blocks' energies in the objective, or NULL */
 };
 
 static struct setup set_up(const struct test_case *test, enum atm_conv_choice convolution) {
@@ -175,6 +177,27 @@ static struct ref_tensor reference(const struct setup *s) {
     return chain_ref(s->test->layer, s->test->count, s->net, &s->size, s->param_d, &s->input_d);
 }
 
+/* Energy of every block before layer `join`. */
+static double *block_energies(const struct setup *s, ptrdiff_t *count) {
+    struct ref_tensor x =
+        chain_ref(s->test->layer, s->join, s->net, &s->size, s->param_d, &s->input_d);
+    double *energy = atm_mem_alloc((size_t)x.n, sizeof *energy);
+    for (ptrdiff_t i = 0; i < ref_count(&x); i++)
+        energy[i / (x.c * x.h * x.w)] += x.data[i] * x.data[i];
+    *count = x.n;
+    free(x.data);
+    return energy;
+}
+
+static double penalty(const struct setup *s) {
+    ptrdiff_t count;
+    double *energy = block_energies(s, &count), sum = 0;
+    for (ptrdiff_t i = 0; i < count; i++)
+        sum += 0.5 * s->scale[i] * energy[i];
+    atm_mem_free(energy);
+    return sum;
+}
+
 /* <output_grad, chain>, as a function of one number at `where`. */
 static double objective(const struct setup *s, double *where, double value) {
     const double kept = *where;
@@ -184,6 +207,8 @@ static double objective(const struct setup *s, double *where, double value) {
     for (ptrdiff_t i = 0; i < s->outputs; i++)
         sum += s->output_grad[i] * y.data[i];
     free(y.data);
+    if (s->scale)
+        sum += penalty(s);
     *where = kept;
     return sum;
 }
@@ -246,6 +271,39 @@ static void test_chains_fft(void **state) {
         check_case(&cases[i], ATM_CONV_FFT);
 }
 
+/* Penalties on the energies of the blocks: at joins of every kind. */
+static void test_blocks(void **state) {
+    (void)state;
+    for (int i = 0; i < CASES; i++) {
+        struct setup s = set_up(&cases[i], ATM_CONV_AUTO);
+        for (int l = 0; l < s.test->count; l++) {
+            const enum atm_layer_kind kind = s.test->layer[l].kind;
+            if (kind == ATM_LAYER_SUM || kind == ATM_LAYER_MAX || kind == ATM_LAYER_PLACE)
+                s.join = l;
+        }
+        if (s.join > 0 || s.test->layer[0].kind == ATM_LAYER_PLACE) {
+            ptrdiff_t count;
+            double *expected = block_energies(&s, &count);
+            double *energy = atm_mem_alloc((size_t)count, sizeof *energy);
+            float *scale = random_floats(count, 31);
+            s.scale = scale;
+            atm_plan_load(s.plan, s.param);
+            atm_plan_forward(s.plan, s.input);
+            atm_plan_block_energy(s.plan, energy);
+            for (ptrdiff_t b = 0; b < count; b++)
+                assert_true(fabs(energy[b] - expected[b]) <= 1e-5 * expected[b]);
+            const float *grad =
+                atm_plan_backward_blocks(s.plan, s.output_grad, scale, s.param_grad, true);
+            check_gradient(&s, "parameter", s.param_d, s.param_grad, s.params);
+            check_gradient(&s, "input", s.input_d.data, grad, s.inputs);
+            atm_mem_free(expected);
+            atm_mem_free(energy);
+            atm_mem_free(scale);
+        }
+        tear_down(&s);
+    }
+}
+
 static uint64_t digest(const void *data, size_t bytes, uint64_t hash) {
     const unsigned char *c = data;
     for (size_t i = 0; i < bytes; i++)
@@ -265,6 +323,15 @@ static uint64_t run_with(const struct test_case *test, enum atm_conv_choice choi
     return hash;
 }
 
+/* Enough work that threads are used. */
+static const struct test_case large = {
+    "large grid",
+    {1, 48, 36},
+    {.items = 17, .images = 17, .grid_y = 12, .grid_x = 9, .per_cell = 2},
+    {CONV(16, 5, 2), LRELU, CONV(6, 3, 2), SPLIT(3), DENSE(18), SHAPE(2, 3, 3), PLAIN(NEAREST),
+     LRELU, CONV(12, 3, 1), PLAIN(NEAREST), CONV(2, 3, 1), PLAIN(WINDOW), PLACE(4), CONV(1, 7, 1)},
+    14};
+
 static void test_threads(void **state) {
     (void)state;
     const int threads = omp_get_max_threads();
@@ -272,6 +339,11 @@ static void test_threads(void **state) {
         for (int choice = ATM_CONV_AUTO; choice <= ATM_CONV_DIRECT; choice++)
             assert_true(run_with(&cases[i], (enum atm_conv_choice)choice, 1) ==
                         run_with(&cases[i], (enum atm_conv_choice)choice, 3));
+    for (int choice = ATM_CONV_AUTO; choice <= ATM_CONV_DIRECT; choice++) {
+        const uint64_t one = run_with(&large, (enum atm_conv_choice)choice, 1);
+        assert_true(run_with(&large, (enum atm_conv_choice)choice, 2) == one);
+        assert_true(run_with(&large, (enum atm_conv_choice)choice, 3) == one);
+    }
     omp_set_num_threads(threads);
 }
 
@@ -402,10 +474,11 @@ static void test_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chains),     cmocka_unit_test(test_chains_fft),
-        cmocka_unit_test(test_threads),    cmocka_unit_test(test_inference),
-        cmocka_unit_test(test_adam),       cmocka_unit_test(test_loss),
-        cmocka_unit_test(test_initialise), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_chains),    cmocka_unit_test(test_chains_fft),
+        cmocka_unit_test(test_threads),   cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_inference), cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_loss),      cmocka_unit_test(test_initialise),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

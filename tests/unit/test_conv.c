@@ -1,0 +1,352 @@
+/* Every convolution algorithm against conv2d_ref and its adjoints, over kernels 1..31, strides 1
+ * and 2, odd and even images, 1..64 channels, batches 1..130; lists of pixels that the engine never
+ * uses stay untouched. */
+#include "conv.h"
+#include "conv_axis.h"
+#include "mem.h"
+#include "net_ref.h"
+#include "rng.h"
+
+#include <omp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+struct shape {
+    ptrdiff_t images, in, out, height, width;
+    int kernel, stride;
+};
+
+static const struct shape shapes[] = {
+    {1, 1, 1, 1, 1, 1, 1},    {3, 2, 3, 7, 5, 1, 2},    {2, 3, 5, 8, 9, 3, 1},
+    {17, 5, 2, 6, 6, 3, 2},   {2, 7, 12, 13, 10, 3, 2}, {130, 1, 2, 5, 4, 3, 1},
+    {33, 12, 6, 6, 6, 3, 1},  {1, 64, 64, 6, 5, 3, 1},  {2, 33, 20, 7, 9, 3, 2},
+    {2, 1, 16, 21, 18, 5, 2}, {3, 4, 9, 9, 11, 5, 1},   {1, 8, 1, 23, 16, 7, 1},
+    {2, 3, 2, 5, 6, 9, 2},    {1, 2, 3, 17, 20, 11, 1}, {2, 1, 1, 4, 3, 13, 2},
+    {1, 2, 1, 24, 25, 15, 1}, {1, 1, 2, 11, 30, 17, 2}, {1, 1, 1, 19, 33, 19, 1},
+    {1, 2, 2, 9, 12, 21, 1},  {1, 1, 1, 26, 13, 23, 2}, {1, 1, 2, 27, 8, 25, 1},
+    {1, 1, 1, 15, 29, 27, 1}, {1, 2, 1, 7, 10, 29, 2},  {1, 1, 1, 33, 32, 31, 1},
+    {1, 1, 1, 12, 35, 31, 2},
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+static float *random_floats(ptrdiff_t count, uint64_t index) {
+    struct atm_rng rng;
+    atm_rng_init(&rng, 8, ATM_RNG_TEST, index);
+    float *data = atm_mem_alloc((size_t)count, sizeof *data);
+    for (ptrdiff_t i = 0; i < count; i++)
+        data[i] = (float)(2 * atm_rng_uniform(&rng) - 1);
+    return data;
+}
+
+static double *to_double(ptrdiff_t count, const float *from) {
+    double *data = atm_mem_alloc((size_t)count, sizeof *data);
+    for (ptrdiff_t i = 0; i < count; i++)
+        data[i] = from[i];
+    return data;
+}
+
+/* Numbers in the caller's order, as the three operations take and give them. */
+struct numbers {
+    ptrdiff_t x_count, y_count, w_count;
+    float *x, *weight, *bias, *gy; /* given */
+    float *y, *gx, *gw, *gb;       /* computed */
+};
+
+static void assert_close(const struct shape *s, const char *name, const char *what,
+                         const float *ours, const double *theirs, ptrdiff_t count) {
+    double difference = 0, norm = 1e-30;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        difference += (ours[i] - theirs[i]) * (ours[i] - theirs[i]);
+        norm += theirs[i] * theirs[i];
+    }
+    if (!(difference <= 4e-12 * norm))
+        fail_msg("%s, %s of %td x (%td, %td, %td) -> %td, kernel %d, stride %d: %.2g", name, what,
+                 s->images, s->in, s->height, s->width, s->out, s->kernel, s->stride,
+                 sqrt(difference / norm));
+}
+
+static struct numbers make_numbers(const struct shape *s, bool nearest) {
+    const ptrdiff_t up = nearest ? 2 : 1;
+    struct numbers n = {
+        .x_count = s->images * s->in * s->height * s->width,
+        .y_count = s->images * s->out * conv_extent(up * s->height, s->stride, false) *
+                   conv_extent(up * s->width, s->stride, false),
+        .w_count = s->out * s->in * s->kernel * s->kernel,
+    };
+    n.x = random_floats(n.x_count, 1);
+    n.weight = random_floats(n.w_count, 2);
+    n.bias = random_floats(s->out, 3);
+    n.gy = random_floats(n.y_count, 4);
+    n.y = atm_mem_alloc((size_t)n.y_count, sizeof(float));
+    n.gx = atm_mem_alloc((size_t)n.x_count, sizeof(float));
+    n.gw = atm_mem_alloc((size_t)n.w_count, sizeof(float));
+    n.gb = atm_mem_alloc((size_t)s->out, sizeof(float));
+    return n;
+}
+
+static void free_numbers(struct numbers *n) {
+    float *all[] = {n->x, n->weight, n->bias, n->gy, n->y, n->gx, n->gw, n->gb};
+    for (int i = 0; i < 8; i++)
+        atm_mem_free(all[i]);
+}
+
+/* All three operations of an algorithm. */
+static void run(const struct conv_algorithm *algorithm, const struct shape *s, bool nearest,
+                struct numbers *n) {
+    struct conv_problem p = {.x = {s->images, 1, s->in, s->height, s->width, 0},
+                             .kernel = s->kernel,
+                             .stride = s->stride,
+                             .nearest = nearest,
+                             .bias = true,
+                             .training = true,
+                             .slope = 1,
+                             .x_slope = 1};
+    p.y = (struct slab){s->images,
+                        1,
+                        s->out,
+                        conv_extent(s->height, s->stride, nearest),
+                        conv_extent(s->width, s->stride, nearest),
+                        0};
+    conv_margins(&p, &p.x.margin, &p.y.margin);
+    void *state = NULL;
+    struct atm_err err = {0};
+    if (algorithm->create(&p, &state, &err) != ATM_OK)
+        fail_msg("%s", err.text);
+    float *x = atm_mem_alloc((size_t)slab_floats(&p.x), sizeof *x);
+    float *gx = atm_mem_alloc((size_t)slab_floats(&p.x), sizeof *x);
+    float *y = atm_mem_alloc((size_t)slab_floats(&p.y), sizeof *y);
+    float *gy = atm_mem_alloc((size_t)slab_floats(&p.y), sizeof *y);
+    slab_pack(&p.x, n->x, x);
+    slab_pack(&p.y, n->gy, gy);
+    algorithm->load(state, n->weight, n->bias);
+    algorithm->forward(state, x, y);
+    algorithm->weight_grad(state, x, gy, n->gw, n->gb);
+    algorithm->input_grad(state, gy, x, gx);
+    slab_unpack(&p.y, y, n->y);
+    slab_unpack(&p.x, gx, n->gx);
+    assert_true(algorithm->bytes(state) > 0);
+    algorithm->destroy(state);
+    atm_mem_free(x);
+    atm_mem_free(gx);
+    atm_mem_free(y);
+    atm_mem_free(gy);
+}
+
+/* The same by definition: y = conv2d_ref(x), and the adjoints by running through every product
+ * once. */
+struct expected {
+    struct ref_tensor x, gx, y;
+    double *gw, *gb;
+};
+
+static struct expected expect(const struct shape *s, const struct numbers *n) {
+    const int k = s->kernel, pad = (k - 1) / 2;
+    double *weight = to_double(n->w_count, n->weight), *bias = to_double(s->out, n->bias);
+    struct expected e = {.x = ref_create(s->images, s->in, s->height, s->width),
+                         .gx = ref_create(s->images, s->in, s->height, s->width),
+                         .gw = atm_mem_alloc((size_t)n->w_count, sizeof(double)),
+                         .gb = atm_mem_alloc((size_t)s->out, sizeof(double))};
+    for (ptrdiff_t i = 0; i < n->x_count; i++)
+        e.x.data[i] = n->x[i];
+    e.y = conv2d_ref(&e.x, (int)s->out, k, s->stride, weight, bias);
+    const float *gy = n->gy;
+    REF_EACH(e.y, b, o, y, x) {
+        e.gb[o] += *gy;
+        for (ptrdiff_t i = 0; i < s->in; i++)
+            for (int t = 0; t < k * k; t++) {
+                const ptrdiff_t v = y * s->stride + t / k - pad, u = x * s->stride + t % k - pad;
+                if (v < 0 || u < 0 || v >= s->height || u >= s->width)
+                    continue;
+                e.gw[(o * s->in + i) * k * k + t] += *gy * *ref_at(&e.x, b, i, v, u);
+                *ref_at(&e.gx, b, i, v, u) += *gy * weight[(o * s->in + i) * k * k + t];
+            }
+        gy++;
+    }
+    atm_mem_free(weight);
+    atm_mem_free(bias);
+    return e;
+}
+
+static void test_reference(void **state) {
+    (void)state;
+    for (int i = 0; i < SHAPES; i++) {
+        const struct shape *s = &shapes[i];
+        struct numbers n = make_numbers(s, false);
+        struct expected e = expect(s, &n);
+        for (const struct conv_algorithm *const *a = conv_algorithms; *a; a++) {
+            memset(n.gw, 0, (size_t)n.w_count * sizeof *n.gw);
+            memset(n.gb, 0, (size_t)s->out * sizeof *n.gb);
+            run(*a, s, false, &n);
+            assert_close(s, (*a)->name, "output", n.y, e.y.data, n.y_count);
+            assert_close(s, (*a)->name, "input gradient", n.gx, e.gx.data, n.x_count);
+            assert_close(s, (*a)->name, "weight gradient", n.gw, e.gw, n.w_count);
+            assert_close(s, (*a)->name, "bias gradient", n.gb, e.gb, s->out);
+        }
+        free(e.x.data);
+        free(e.gx.data);
+        free(e.y.data);
+        atm_mem_free(e.gw);
+        atm_mem_free(e.gb);
+        free_numbers(&n);
+    }
+}
+
+/* Upsampling and convolution in one equal the two in sequence, for every kernel size. */
+static void test_fold(void **state) {
+    (void)state;
+    for (int k = 1; k <= 31; k += 2) {
+        const struct shape folded = {3, 2, 5, 4, 7, k, 1}, plain = {3, 2, 5, 8, 14, k, 1};
+        struct numbers a = make_numbers(&folded, true), b = make_numbers(&plain, false);
+        for (ptrdiff_t i = 0; i < b.x_count; i++)
+            b.x[i] = a.x[i / 112 * 28 + i / 28 % 4 * 7 + i % 14 / 2];
+        run(&conv_direct, &folded, true, &a);
+        run(&conv_direct, &plain, false, &b);
+        double *y = to_double(b.y_count, b.y), *gw = to_double(b.w_count, b.gw);
+        double *gx = atm_mem_alloc((size_t)a.x_count, sizeof *gx);
+        for (ptrdiff_t i = 0; i < b.x_count; i++)
+            gx[i / 112 * 28 + i / 28 % 4 * 7 + i % 14 / 2] += b.gx[i];
+        assert_close(&folded, "folded", "output", a.y, y, a.y_count);
+        assert_close(&folded, "folded", "weight gradient", a.gw, gw, a.w_count);
+        assert_close(&folded, "folded", "input gradient", a.gx, gx, a.x_count);
+        atm_mem_free(y);
+        atm_mem_free(gw);
+        atm_mem_free(gx);
+        free_numbers(&a);
+        free_numbers(&b);
+    }
+}
+
+/* <A x, y> = <x, A' y> for convolution without bias, and linearity in the weights. */
+static void test_adjoint(void **state) {
+    (void)state;
+    for (int i = 0; i < SHAPES; i++) {
+        const struct shape *s = &shapes[i];
+        struct numbers n = make_numbers(s, false);
+        memset(n.bias, 0, (size_t)s->out * sizeof *n.bias);
+        for (const struct conv_algorithm *const *a = conv_algorithms; *a; a++) {
+            double forward = 0, back = 0, weights = 0, scale = 0;
+            memset(n.gw, 0, (size_t)n.w_count * sizeof *n.gw);
+            run(*a, s, false, &n);
+            for (ptrdiff_t j = 0; j < n.y_count; j++) {
+                forward += (double)n.y[j] * n.gy[j];
+                scale += fabs((double)n.y[j] * n.gy[j]);
+            }
+            for (ptrdiff_t j = 0; j < n.x_count; j++)
+                back += (double)n.x[j] * n.gx[j];
+            for (ptrdiff_t j = 0; j < n.w_count; j++)
+                weights += (double)n.weight[j] * n.gw[j];
+            assert_true(fabs(forward - back) < 1e-5 * scale);
+            assert_true(fabs(forward - weights) < 1e-5 * scale);
+        }
+        free_numbers(&n);
+    }
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    const int threads = omp_get_max_threads();
+    for (int i = 0; i < SHAPES; i += 3)
+        for (const struct conv_algorithm *const *a = conv_algorithms; *a; a++) {
+            struct numbers one = make_numbers(&shapes[i], false),
+                           two = make_numbers(&shapes[i], false);
+            omp_set_num_threads(1);
+            run(*a, &shapes[i], false, &one);
+            omp_set_num_threads(2);
+            run(*a, &shapes[i], false, &two);
+            assert_memory_equal(one.y, two.y, (size_t)one.y_count * sizeof(float));
+            assert_memory_equal(one.gx, two.gx, (size_t)one.x_count * sizeof(float));
+            assert_memory_equal(one.gw, two.gw, (size_t)one.w_count * sizeof(float));
+            free_numbers(&one);
+            free_numbers(&two);
+        }
+    omp_set_num_threads(threads);
+}
+
+/* All kernels that this processor runs give the same sums. */
+static void test_kernels(void **state) {
+    (void)state;
+    const struct atm_kernels *best = atm_kernels_choose(), *plain = &atm_kernels_plain;
+    const struct atm_kernels *all[] = {plain, &atm_kernels_avx2, best};
+    enum { CHANNELS = 23, TAPS = 11, PIXELS = 29, PLANE = PIXELS * ATM_LANES };
+    float *in = random_floats(2 * PLANE, 1), *weight = random_floats(CHANNELS * TAPS, 2);
+    float *bias = random_floats(CHANNELS, 3), *mask = random_floats(CHANNELS * PLANE, 4);
+    struct tap_pos pos[PIXELS];
+    ptrdiff_t tap[TAPS];
+    for (int p = 0; p < PIXELS; p++)
+        pos[p] = (struct tap_pos){p * ATM_LANES, (PIXELS - 1 - p) * ATM_LANES};
+    for (int t = 0; t < TAPS; t++)
+        tap[t] = t * 2 * ATM_LANES;
+    for (int k = 0; k < 3; k++) {
+        if (k == 1 && best == plain)
+            continue; /* no AVX2 here */
+        float *packed = atm_mem_alloc(CHANNELS * TAPS, sizeof *packed), *to = packed;
+        float *out = atm_mem_alloc(CHANNELS * PLANE, sizeof *out);
+        float *sum = atm_mem_alloc(CHANNELS * TAPS, sizeof *sum);
+        for (int c = 0, block; c < CHANNELS; c += block) {
+            block = atm_kernel_block(all[k]->block, CHANNELS - c);
+            for (int t = 0; t < TAPS; t++)
+                for (int i = 0; i < block; i++)
+                    *to++ = weight[(c + i) * TAPS + t];
+        }
+        all[k]->sum(&(struct tap_sum){in, out, pos, PIXELS, tap, TAPS, packed, bias, CHANNELS,
+                                      PLANE, 0.2F, mask});
+        all[k]->grad(&(struct tap_grad){in, mask, pos, PIXELS, tap, TAPS, CHANNELS, PLANE, sum});
+        for (int c = 0; c < CHANNELS; c++)
+            for (int i = 0; i < PLANE; i++) {
+                const int p = PIXELS - 1 - i / ATM_LANES;
+                double y = bias[c];
+                for (int t = 0; t < TAPS; t++)
+                    y += (double)weight[c * TAPS + t] * in[p * ATM_LANES + tap[t] + i % ATM_LANES];
+                y *= mask[c * PLANE + i] > 0 ? 1 : (double)0.2F;
+                assert_true(fabs(out[c * PLANE + i] - y) < 1e-5);
+            }
+        for (int c = 0; c < CHANNELS; c++)
+            for (int t = 0; t < TAPS; t++) {
+                double g = 0;
+                for (int i = 0; i < PLANE; i++)
+                    g += (double)mask[c * PLANE + (PIXELS - 1 - i / ATM_LANES) * ATM_LANES +
+                                      i % ATM_LANES] *
+                         in[i + tap[t]];
+                assert_true(fabs(sum[c * TAPS + t] - g) < 1e-4);
+            }
+        atm_mem_free(packed);
+        atm_mem_free(out);
+        atm_mem_free(sum);
+    }
+    atm_mem_free(in);
+    atm_mem_free(weight);
+    atm_mem_free(bias);
+    atm_mem_free(mask);
+}
+
+/* The transpose of the transpose is the axis itself; two taps per phase for the 3x3 fold. */
+static void test_axis(void **state) {
+    (void)state;
+    struct axis forward, back;
+    axis_forward(&forward, 3, 1, true);
+    assert_int_equal(forward.phases, 2);
+    assert_int_equal(forward.phase[0].taps, 2);
+    assert_int_equal(forward.phase[1].taps, 2);
+    axis_transpose(&forward, &back);
+    assert_int_equal(back.phases, 1);
+    assert_int_equal(back.in_step, 2);
+    assert_int_equal(back.phase[0].taps, 4);
+    axis_forward(&forward, 5, 2, false);
+    axis_transpose(&forward, &back);
+    assert_int_equal(back.phases, 2);
+    assert_int_equal(back.phase[0].taps + back.phase[1].taps, 5);
+    assert_int_equal(axis_margin(&forward, 6, 3), 2);
+    assert_int_equal(axis_margin(&forward, 1, 1), 2);
+    assert_int_equal(axis_count(&back, 1, 7), 3);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reference), cmocka_unit_test(test_fold),
+        cmocka_unit_test(test_adjoint),   cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_kernels),   cmocka_unit_test(test_axis),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
