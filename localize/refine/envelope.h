@@ -11,7 +11,7 @@
 
 /* Inner loops in versions for what the processor has. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define ATM_FIT_CLONES __attribute__((target_clones("arch=haswell", "default")))
+#define ATM_FIT_CLONES __attribute__((target_clones("avx2", "default")))
 #else
 #define ATM_FIT_CLONES
 #endif
