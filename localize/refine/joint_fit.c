@@ -114,25 +114,21 @@ void atm_fit_project(const struct atm_fit_axes *axes, const double *image, ptrdi
     out[0] = h, out[1] = dx, out[2] = dy;
 }
 
-static double prior(const struct atm_fit_problem *problem, double amplitude) {
-    if (problem->log_sd <= 0)
-        return 0;
-    double deviation = (log(amplitude) - problem->log_mean) / problem->log_sd;
-    return deviation * deviation;
-}
-
 /* Expectation, residual and weight of the trial; its objective. */
 static double evaluate_trial(struct atm_fit *fit, double background, double *deviance) {
     const struct atm_fit_problem *p = fit->problem;
     ptrdiff_t pixels = p->height * p->width;
     for (ptrdiff_t i = 0; i < pixels; i++)
         fit->trial_mean[i] = p->base[i] + background;
-    double penalty = 0;
+    double penalty = 0, pull, stiffness;
     for (ptrdiff_t i = 0; i < fit->count; i++) {
         const struct atm_spot *spot = &fit->trial[i];
         atm_fit_place(spot, p->sigma_px, p->height, p->width, &fit->trial_axes[i]);
         atm_fit_render(&fit->trial_axes[i], spot->amplitude, fit->trial_mean, p->width);
-        penalty += prior(p, spot->amplitude);
+        penalty +=
+            p->brightness.log_sd > 0
+                ? atm_brightness_penalty(&p->brightness, log(spot->amplitude), &pull, &stiffness)
+                : 0;
     }
     *deviance = p->likelihood->evaluate(p->pixels, fit->trial_mean, pixels, fit->trial_residual,
                                         fit->trial_weight);
@@ -246,10 +242,11 @@ static void add_own_terms(struct atm_fit *fit, const struct atm_spot *spots, ptr
     atm_envelope_row(&fit->information, 3 * i + 1)[3 * i + 1] += precision;
     double *own = &atm_envelope_row(&fit->information, 3 * i + 2)[3 * i + 2];
     *own += 1e-12 / (a * a);
-    if (p->log_sd > 0) {
-        double variance = p->log_sd * p->log_sd;
-        g[2] -= (log(a) - p->log_mean) / (variance * a);
-        *own += 1 / (variance * a * a);
+    if (p->brightness.log_sd > 0) {
+        double pull, stiffness;
+        atm_brightness_penalty(&p->brightness, log(a), &pull, &stiffness);
+        g[2] += pull / a;
+        *own += stiffness / (a * a);
     }
 }
 

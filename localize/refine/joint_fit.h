@@ -3,6 +3,7 @@
 #ifndef ATM_JOINT_FIT_H
 #define ATM_JOINT_FIT_H
 
+#include "brightness.h"
 #include "envelope.h"
 #include "likelihood.h"
 #include <stdint.h>
@@ -19,7 +20,7 @@ struct atm_fit_problem {
     double sigma_px;
     const struct atm_likelihood *likelihood;
     double x_min, x_max, y_min, y_max; /* where centres may be */
-    double log_mean, log_sd;           /* log-normal prior on amplitudes; log_sd 0: none */
+    struct atm_brightness brightness;  /* prior on amplitudes, counts */
     double position_precision;         /* px^-2 added to the information (not to the gradient) */
     bool fit_background;
     double background_min;

@@ -109,10 +109,10 @@ static void open_window(struct atm_choice *c, struct atm_tile *tile, double x, d
  * the Laplace approximation to the evidence, emitters being a Poisson process of the population's
  * density and log-normal brightness (the quadratic part of which is in the objective already). */
 static double score(const struct atm_tile *tile, const struct hypothesis *h) {
-    const struct atm_refine_population *p = &tile->population;
-    if (p->log_sd <= 0)
+    double log_sd = tile->brightness.log_sd;
+    if (log_sd <= 0)
         return tile->local.objective + tile->threshold * (double)h->count;
-    double each = 2 * log(p->log_sd) - 2 * log(p->density) - 2 * log(2 * M_PI), sum = 0;
+    double each = 2 * log(log_sd) - 2 * log(tile->density) - 2 * log(2 * M_PI), sum = 0;
     for (ptrdiff_t i = 0; i < h->count; i++)
         sum += each + 2 * log(h->spots[i].amplitude);
     return tile->local.objective + sum + atm_envelope_log_det(&tile->local.factor);
@@ -132,8 +132,7 @@ static enum atm_status judge(struct atm_choice *c, struct atm_tile *tile, struct
         .x_max = fmin(tile->x_max - dx, (double)c->width - 0.5),
         .y_min = fmax(tile->y_min - dy, -0.5),
         .y_max = fmin(tile->y_max - dy, (double)c->height - 0.5),
-        .log_mean = tile->population.log_mean,
-        .log_sd = tile->population.log_sd,
+        .brightness = tile->brightness,
         .position_precision = tile->position_precision,
         .give_up = give_up,
         .tolerance = LOCAL_TOLERANCE,
@@ -393,9 +392,9 @@ static bool beyond_doubt(struct atm_tile *tile, ptrdiff_t index) {
     double strength = spot->amplitude * spot->amplitude * shape.information;
     if (strength < SURE_DEVIANCE || shape.elongation > SHAPE_DEVIANCE)
         return false;
-    const struct atm_refine_population *p = &tile->population;
-    double off = log(spot->amplitude) - p->log_mean;
-    return p->log_sd <= 0 || off * off < 4 * (p->log_sd * p->log_sd + 1 / strength);
+    const struct atm_brightness *b = &tile->brightness;
+    double off = log(spot->amplitude) - b->log_mean;
+    return b->log_sd <= 0 || off * off < 4 * (b->log_sd * b->log_sd + 1 / strength);
 }
 
 static enum atm_status review(struct atm_choice *c, struct atm_tile *tile, ptrdiff_t index,
@@ -406,8 +405,8 @@ static enum atm_status review(struct atm_choice *c, struct atm_tile *tile, ptrdi
         return status;
     const struct atm_spot *own = &c->null.spots[0];
     double angle = widest(c, &tile->local, own, tile->sigma_px);
-    bool known = tile->population.log_sd > 0;
-    double typical = exp(tile->population.log_mean);
+    bool known = tile->brightness.log_sd > 0;
+    double typical = exp(tile->brightness.log_mean);
     if (!known || own->amplitude < 1.0 * typical)
         status = try_death(c, tile, err);
     if (!status)

@@ -82,7 +82,7 @@ static enum atm_status solve(struct atm_refine *refine, const struct atm_refine_
         return status;
     atm_refine_weigh(tile, input->noise);
     if (refine->options.population != ATM_REFINE_POPULATION_FIT)
-        tile->population.log_sd = 0; /* it has had its say about the number */
+        tile->brightness.log_sd = 0; /* it has had its say about the number */
     return atm_tile_fit(tile, FINE, refine->options.max_iterations, err);
 }
 

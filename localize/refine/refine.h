@@ -37,6 +37,7 @@ struct atm_noise {
 struct atm_refine_population {
     double log_mean, log_sd; /* of photons */
     double density;          /* px^-2 */
+    double dim_share;        /* of the emitters */
 };
 
 struct atm_refine; /* workspace for frames of one size; not shared between threads */

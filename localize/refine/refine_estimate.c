@@ -110,25 +110,38 @@ static enum atm_status minimise(struct sigma_problem *p, double *sigma_px) {
 
 enum { POPULATION_LEAST = 30, EVALUATIONS = 400 };
 static const double KNOWN_TO = 0.3; /* relative error of photons above which a row says little */
-static const double OUTLIER_LOG_SD = 0.5; /* two taken for one, one for two, and false emitters */
-static const double LEAST_SD = 0.03;      /* no brightness is better known than this */
+/* Two taken for one: twice as bright when they coincide, less when the fit follows only the
+ * brighter. */
+static const double PAIR_SHIFT = 0.6, PAIR_SD = 0.35;
+static const double LEAST_SD = 0.03; /* no brightness is better known than this */
 
 struct brightness {
     double *logs, *variances; /* of log photons, and of its error */
     ptrdiff_t count;
 };
 
-/* Minus log-likelihood of (mean, log sd, logit of the share of outliers): normal about the mean,
- * outliers wider. */
+static double bell(double d, double variance) {
+    return exp(-0.5 * d * d / variance) / sqrt(variance);
+}
+
+/* Shares of dim emitters and unresolved pairs; the rest, at least a fifth, is the main part. */
+static void shares_of(const gsl_vector *v, double *dim, double *pairs) {
+    double a = exp(gsl_vector_get(v, 2)), b = exp(gsl_vector_get(v, 3));
+    *dim = 0.8 * a / (1 + a + b), *pairs = 0.8 * b / (1 + a + b);
+}
+
+/* Minus log-likelihood of (mean, log sd, log odds of dim ones and of pairs). */
 static double surprise(const gsl_vector *v, void *context) {
     const struct brightness *b = context;
     double mean = gsl_vector_get(v, 0), sd = exp(gsl_vector_get(v, 1)) + LEAST_SD;
-    double outliers = 0.6 / (1 + exp(-gsl_vector_get(v, 2))), sum = 0;
+    double dim, pairs, sum = 0, dim_sd = fmax(ATM_BRIGHTNESS_DIM_SD, sd),
+                       pair_sd = fmax(PAIR_SD, sd);
+    shares_of(v, &dim, &pairs);
     for (ptrdiff_t i = 0; i < b->count; i++) {
-        double d = b->logs[i] - mean, narrow = sd * sd + b->variances[i];
-        double wide = narrow + OUTLIER_LOG_SD * OUTLIER_LOG_SD;
-        sum += log((1 - outliers) * exp(-0.5 * d * d / narrow) / sqrt(narrow) +
-                   outliers * exp(-0.5 * d * d / wide) / sqrt(wide) + 1e-300);
+        double d = b->logs[i] - mean, own = b->variances[i];
+        sum += log((1 - dim - pairs) * bell(d, sd * sd + own) +
+                   dim * bell(d + ATM_BRIGHTNESS_DIM_SHIFT, dim_sd * dim_sd + own) +
+                   pairs * bell(d - PAIR_SHIFT, pair_sd * pair_sd + own) + 1e-300);
     }
     return -sum;
 }
@@ -136,10 +149,10 @@ static double surprise(const gsl_vector *v, void *context) {
 /* Best of several starts: the first pass leaves pairs that were taken for one, a second mode. */
 static bool fit_population(struct brightness *b, struct atm_refine_population *population) {
     double quantiles[3], best = INFINITY;
-    gsl_vector *start = gsl_vector_alloc(3), *step = gsl_vector_alloc(3);
+    gsl_vector *start = gsl_vector_alloc(4), *step = gsl_vector_alloc(4);
     gsl_multimin_fminimizer *m =
-        gsl_multimin_fminimizer_alloc(gsl_multimin_fminimizer_nmsimplex2, 3);
-    gsl_multimin_function f = {surprise, 3, b};
+        gsl_multimin_fminimizer_alloc(gsl_multimin_fminimizer_nmsimplex2, 4);
+    gsl_multimin_function f = {surprise, 4, b};
     double *sorted = atm_mem_alloc((size_t)b->count, sizeof *sorted);
     bool made = start && step && m && sorted;
     for (ptrdiff_t i = 0; made && i < b->count; i++)
@@ -152,7 +165,8 @@ static bool fit_population(struct brightness *b, struct atm_refine_population *p
     for (int k = 0; made && k < 6; k++) {
         gsl_vector_set(start, 0, quantiles[k % 3]);
         gsl_vector_set(start, 1, log(k < 3 ? 0.05 : 0.3));
-        gsl_vector_set(start, 2, -0.5);
+        gsl_vector_set(start, 2, -2);
+        gsl_vector_set(start, 3, -2);
         gsl_vector_set_all(step, 0.2);
         gsl_multimin_fminimizer_set(m, &f, start, step);
         for (int i = 0; i < EVALUATIONS && gsl_multimin_fminimizer_size(m) > 1e-3; i++)
@@ -161,6 +175,8 @@ static bool fit_population(struct brightness *b, struct atm_refine_population *p
             best = m->fval;
             population->log_mean = gsl_vector_get(m->x, 0);
             population->log_sd = fmin(exp(gsl_vector_get(m->x, 1)) + LEAST_SD, 1.5);
+            double pairs;
+            shares_of(m->x, &population->dim_share, &pairs);
         }
     }
     atm_mem_free(sorted);

@@ -7,6 +7,9 @@
  * not reach the core. */
 static const double CORE_PX = 40, CORE_SIGMAS = 20, MARGIN_SIGMAS = 7;
 
+/* Never quite sure that there are no dim ones. */
+static const double DIM_LEAST = 0.01;
+
 /* No position is believed to be less certain than this when hypotheses are weighed: two emitters so
  * near that their distance hardly shows have a long, bent and bounded likelihood, and the Gaussian
  * that Laplace's method puts in its place would be far too large a volume. In simulations 0.2 loses
@@ -118,8 +121,13 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
     bool shot = input->noise.gain > 0;
     tile->likelihood =
         &atm_likelihoods[shot ? refine->options.likelihood : ATM_LIKELIHOOD_LEAST_SQUARES];
-    tile->population = input->population;
-    tile->population.log_mean -= log(atm_refine_scale(input->noise).gain);
+    const struct atm_refine_population *population = &input->population;
+    tile->brightness = (struct atm_brightness){
+        .log_mean = population->log_mean - log(atm_refine_scale(input->noise).gain),
+        .log_sd = population->log_sd,
+        .dim_share = fmin(fmax(population->dim_share, DIM_LEAST), 0.9),
+    };
+    tile->density = population->density;
     tile->position_precision =
         fmax(2 * M_PI * input->population.density,
              1 / (LAPLACE_SIGMAS * LAPLACE_SIGMAS * input->sigma_px * input->sigma_px));

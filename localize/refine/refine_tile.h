@@ -16,7 +16,8 @@ struct atm_tile {
     double x_min, x_max, y_min, y_max; /* where centres may be, tile pixels */
     double sigma_px;
     const struct atm_likelihood *likelihood;
-    struct atm_refine_population population; /* log_mean in counts */
+    struct atm_brightness brightness; /* of the population, in counts */
+    double density;                   /* px^-2 */
     double threshold; /* likelihood ratio (in deviance) that an emitter must be worth */
     double position_precision;
     double *counts, *valid, *variance,

@@ -145,6 +145,26 @@ static void likelihoods_have_true_derivatives(void **state) {
         }
 }
 
+/* The penalty is a density: its slope is what the fit is told, and exp(-penalty / 2) has the area
+ * of the main part's bell. */
+static void brightness_has_true_slopes_and_unit_area(void **state) {
+    (void)state;
+    const struct atm_brightness b = {log(2385), 0.3, 0.2}, unknown = {0};
+    double pull, stiffness, unused[2], step = 1e-5, area = 0;
+    for (double v = b.log_mean - 7; v < b.log_mean + 4; v += 0.01) {
+        double value = atm_brightness_penalty(&b, v, &pull, &stiffness);
+        double slope = (atm_brightness_penalty(&b, v + step, unused, unused + 1) -
+                        atm_brightness_penalty(&b, v - step, unused, unused + 1)) /
+                       (2 * step);
+        assert_near(pull, -0.5 * slope, 1e-6);
+        assert_true(stiffness > 0);
+        area += 0.01 * exp(-0.5 * value);
+    }
+    assert_near(area, 0.3 * sqrt(2 * M_PI), 1e-6);
+    assert_near(atm_brightness_penalty(&unknown, 5, &pull, &stiffness), 0, 0);
+    assert_true(isfinite(atm_brightness_penalty(&b, -200, &pull, &stiffness)));
+}
+
 /* Fisher matrix from central differences of the plain rendering: sum of dm_a dm_b / m. */
 static void fisher_matches_numerical(void **state) {
     (void)state;
@@ -352,6 +372,7 @@ int main(void) {
         cmocka_unit_test(psf_has_unit_mass_and_true_slopes),
         cmocka_unit_test(envelope_solves_and_inverts),
         cmocka_unit_test(likelihoods_have_true_derivatives),
+        cmocka_unit_test(brightness_has_true_slopes_and_unit_area),
         cmocka_unit_test(fisher_matches_numerical),
         cmocka_unit_test(noise_free_fit_returns_the_truth),
         cmocka_unit_test(fit_agrees_with_a_general_minimiser),

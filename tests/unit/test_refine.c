@@ -472,6 +472,16 @@ static void population_comes_from_the_data_and_helps(void **state) {
         atm_table_free(&table);
     }
     assert_true((double)hits / (double)(truth + rows - hits) > 0.9); /* Jaccard at one pixel */
+    film(0.012, 2000, 0);
+    for (int i = 0; i < MOVIE; i++) { /* every third on for half of the frame or less */
+        for (ptrdiff_t k = 0; k < movie[i].truth_count; k += 3)
+            movie[i].truth[k].photons *= 0.1 + 0.4 * atm_rng_uniform(&rng);
+        expose(&movie[i], &rng);
+    }
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+                     ATM_OK);
+    assert_near(population.log_mean, log(2000), 0.05);
+    assert_true(population.dim_share > 0.15 && population.dim_share < 0.5);
     film(0.0005, 2000, 0);
     assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
                      ATM_OK);
