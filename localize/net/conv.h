@@ -25,9 +25,11 @@ void conv_margins(const struct conv_problem *problem, ptrdiff_t *x, ptrdiff_t *y
 /* Multiplications and additions of one forward pass, as written (upsampling not folded). */
 double conv_flop(const struct conv_problem *problem);
 
-/* load copies what it needs of the weights. forward fills y. input_grad fills gx from gy.
- * weight_grad adds to gw (out, in, k, k) and gb (NULL without bias). One caller at a time; parallel
- * inside, same bytes for any thread count. */
+/* Per training step in this order: load, forward, weight_grad, input_grad, with the same x and gy,
+ * so that an algorithm may keep what it derived from them. load copies what it needs of the
+ * weights. forward fills y. input_grad fills gx from gy. weight_grad adds to gw (out, in, k, k) and
+ * gb (NULL without bias). One caller at a time; parallel inside, same bytes for any thread count.
+ */
 struct conv_algorithm {
     const char *name;
     enum atm_status (*create)(const struct conv_problem *problem, void **state,
@@ -41,6 +43,10 @@ struct conv_algorithm {
 };
 
 extern const struct conv_algorithm conv_direct, conv_fft;
+/* Extent of the transforms of conv_fft for an image extent. */
+ptrdiff_t conv_fft_extent(ptrdiff_t extent, int kernel);
+/* The faster one by a cost rule that is fitted to tests/bench/bench_conv.c: no race, no clock. */
+const struct conv_algorithm *conv_choose(const struct conv_problem *problem);
 /* All of them, NULL at the end. */
 extern const struct conv_algorithm *const conv_algorithms[];
 

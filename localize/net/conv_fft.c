@@ -32,6 +32,8 @@ struct fft {
     ptrdiff_t *tap_x,
         *tap_y; /* offsets of 2 C spectra: first C real inputs, then the turned ones */
     struct tap_pos *x_to_y, *y_to_x;
+    bool x_ready,
+        y_ready; /* x holds the spectra of the last forward's x, y those of the gradient */
     struct atm_arena arena;
 };
 
@@ -47,6 +49,11 @@ static ptrdiff_t good_size(ptrdiff_t least) {
         if (rest == 1)
             return n;
     }
+}
+
+/* The kernel may reach around the end into the zeros, no further. */
+ptrdiff_t conv_fft_extent(ptrdiff_t extent, int kernel) {
+    return good_size(extent + (kernel - 1) / 2);
 }
 
 static void fft_destroy(void *state) {
@@ -109,14 +116,13 @@ static void fill_lists(struct fft *s) {
 
 static enum atm_status fft_create(const struct conv_problem *problem, void **state,
                                   struct atm_err *err) {
-    const ptrdiff_t pad = (problem->kernel - 1) / 2;
     struct fft *s = atm_mem_alloc(1, sizeof *s);
     if (!s)
         return atm_err_memory(err, "a convolution");
     s->problem = *problem;
     s->kernels = atm_kernels_choose();
-    s->fy = good_size(problem->x.height + pad);
-    s->fx = good_size(problem->x.width + pad);
+    s->fy = conv_fft_extent(problem->x.height, problem->kernel);
+    s->fx = conv_fft_extent(problem->x.width, problem->kernel);
     s->area = s->fy * s->fx;
     s->plane = (s->area + 3) * ATM_LANES; /* off powers of two, which would collide in the cache */
     s->groups = slab_groups(&problem->x);
@@ -296,7 +302,7 @@ static void finish(const struct fft *s, const struct finish *f, ptrdiff_t group,
 }
 
 static void fft_forward(void *state, const float *x, float *y) {
-    const struct fft *s = state;
+    struct fft *s = state;
     const struct conv_problem *problem = &s->problem;
     const ptrdiff_t channels = problem->y.channels;
     transform_all(s, &problem->x, 1, x, s->x);
@@ -311,13 +317,17 @@ static void fft_forward(void *state, const float *x, float *y) {
                                  .out = y};
         finish(s, &f, i / channels, i % channels, s->y + 2 * i * s->plane);
     }
+    s->x_ready = true;
+    s->y_ready = false;
 }
 
 static void fft_input_grad(void *state, const float *gy, const float *x, float *gx) {
-    const struct fft *s = state;
+    struct fft *s = state;
     const struct conv_problem *problem = &s->problem;
     const ptrdiff_t channels = problem->x.channels;
-    transform_all(s, &problem->y, problem->stride, gy, s->y);
+    if (!s->y_ready)
+        transform_all(s, &problem->y, problem->stride, gy, s->y);
+    s->x_ready = s->y_ready = false;
     multiply(s, s->y, s->y_to_x, s->tap_y, problem->y.channels, s->back, channels, s->x);
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t i = 0; i < s->groups * channels; i++) {
@@ -405,9 +415,12 @@ static void add_bias_grad(const struct fft *s, float *gb) {
 }
 
 static void fft_weight_grad(void *state, const float *x, const float *gy, float *gw, float *gb) {
-    const struct fft *s = state;
-    transform_all(s, &s->problem.x, 1, x, s->x);
+    struct fft *s = state;
+    if (!s->x_ready)
+        transform_all(s, &s->problem.x, 1, x, s->x);
     transform_all(s, &s->problem.y, s->problem.stride, gy, s->y);
+    s->x_ready = false;
+    s->y_ready = true;
     turn_all(s);
     sum_frequencies(s);
     add_filters(s, gw);

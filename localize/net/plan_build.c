@@ -167,8 +167,9 @@ static void set_margins(struct atm_plan *plan) {
 }
 
 static const struct conv_algorithm *choose(const struct atm_plan *plan, const struct step *step) {
-    const bool dense = step->layer.kind == ATM_LAYER_DENSE;
-    return plan->size.convolution == ATM_CONV_FFT && !dense ? &conv_fft : &conv_direct;
+    if (step->layer.kind == ATM_LAYER_DENSE || plan->size.convolution == ATM_CONV_DIRECT)
+        return &conv_direct;
+    return plan->size.convolution == ATM_CONV_FFT ? &conv_fft : conv_choose(&step->problem);
 }
 
 static enum atm_status create_steps(struct atm_plan *plan, struct atm_err *err) {

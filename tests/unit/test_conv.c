@@ -1,6 +1,5 @@
 /* Every convolution algorithm against conv2d_ref and its adjoints, over kernels 1..31, strides 1
- * and 2, odd and even images, 1..64 channels, batches 1..130; lists of pixels that the engine never
- * uses stay untouched. */
+ * and 2, odd and even images, 1..64 channels, batches 1..130. */
 #include "conv.h"
 #include "conv_axis.h"
 #include "mem.h"
@@ -268,7 +267,11 @@ static void test_threads(void **state) {
 static void test_kernels(void **state) {
     (void)state;
     const struct atm_kernels *best = atm_kernels_choose(), *plain = &atm_kernels_plain;
+#if defined(__x86_64__)
     const struct atm_kernels *all[] = {plain, &atm_kernels_avx2, best};
+#else
+    const struct atm_kernels *all[] = {plain, plain, best};
+#endif
     enum { CHANNELS = 23, TAPS = 11, PIXELS = 29, PLANE = PIXELS * ATM_LANES };
     float *in = random_floats(2 * PLANE, 1), *weight = random_floats(CHANNELS * TAPS, 2);
     float *bias = random_floats(CHANNELS, 3), *mask = random_floats(CHANNELS * PLANE, 4);
@@ -342,11 +345,26 @@ static void test_axis(void **state) {
     assert_int_equal(axis_count(&back, 1, 7), 3);
 }
 
+/* Large kernels go to FFT, small ones do not. */
+static void test_choice(void **state) {
+    (void)state;
+    struct conv_problem p = {.x = {32, 1, 8, 64, 64, 0}, .y = {32, 1, 1, 64, 64, 0}, .stride = 1};
+    for (p.training = false;; p.training = true) {
+        p.kernel = 3;
+        assert_ptr_equal(conv_choose(&p), &conv_direct);
+        p.kernel = 31;
+        assert_ptr_equal(conv_choose(&p), &conv_fft);
+        if (p.training)
+            break;
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reference), cmocka_unit_test(test_fold),
         cmocka_unit_test(test_adjoint),   cmocka_unit_test(test_threads),
         cmocka_unit_test(test_kernels),   cmocka_unit_test(test_axis),
+        cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
