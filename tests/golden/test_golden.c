@@ -3,6 +3,7 @@
 #include "h5.h"
 #include "mem.h"
 #include "net.h"
+#include "small_golden.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -290,11 +291,66 @@ static void test_followup(void **state) {
     must(atm_h5_close(&file, &err), &err);
 }
 
+/* Always there: numbers of make_small.py. */
+static void check_small(enum atm_conv_choice convolution) {
+    enum { SIDE = 4, COUNT = 2 * SIDE * SIDE, PARAMS = sizeof small_params / sizeof *small_params };
+    struct chain c = {.slope = 0.2F};
+    add(&c, ATM_LAYER_CONV, "e1", 3)->stride = 2;
+    lrelu(&c);
+    dense(&c, "e2", 4);
+    lrelu(&c);
+    add(&c, ATM_LAYER_SPLIT, "", 2);
+    dense(&c, "d1", 8);
+    lrelu(&c);
+    reshape(&c, 2, 2);
+    add(&c, ATM_LAYER_CONV, "c1", 3);
+    add(&c, ATM_LAYER_NEAREST, "", 0);
+    lrelu(&c);
+    add(&c, ATM_LAYER_CONV, "c2", 1);
+    lrelu(&c);
+    add(&c, ATM_LAYER_SUM, "", 0);
+    struct atm_net *net = create_net(&c, SIDE);
+    assert_int_equal(atm_net_param_count(net), PARAMS);
+    struct atm_plan *plan = create_plan(net, (struct atm_plan_size){.items = 2,
+                                                                    .height = SIDE,
+                                                                    .width = SIDE,
+                                                                    .per_cell = 2,
+                                                                    .training = true,
+                                                                    .convolution = convolution});
+    float params[PARAMS], moments[2 * PARAMS] = {0}, input[COUNT], output_grad[COUNT];
+    for (int i = 0; i < PARAMS; i++)
+        params[i] = (float)small_params[i];
+    for (int i = 0; i < COUNT; i++)
+        input[i] = (float)small_images[i];
+    struct atm_adam adam = atm_adam_defaults();
+    adam.rate = 1e-2;
+    for (int step = 1; step <= 3; step++) {
+        float grad[PARAMS] = {0};
+        atm_plan_load(plan, params);
+        const float *output = atm_plan_forward(plan, input);
+        if (step == 1)
+            assert_close("output", output, small_output, COUNT);
+        atm_loss_mse(COUNT, output, input, output_grad);
+        atm_plan_backward(plan, output_grad, grad, false);
+        if (step == 1)
+            assert_close("gradient", grad, small_gradient, PARAMS);
+        atm_adam_step(&adam, step, PARAMS, params, grad, moments);
+    }
+    assert_close("weights after 3 steps", params, small_params_after_3, PARAMS);
+    atm_plan_destroy(&plan);
+    atm_net_destroy(&net);
+}
+
+static void test_small(void **state) {
+    (void)state;
+    for (int choice = ATM_CONV_AUTO; choice <= ATM_CONV_DIRECT; choice++)
+        check_small((enum atm_conv_choice)choice);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_paper_spikes),
-        cmocka_unit_test(test_paper_strokes),
-        cmocka_unit_test(test_paper_spikes_fft),
+        cmocka_unit_test(test_small),         cmocka_unit_test(test_paper_spikes),
+        cmocka_unit_test(test_paper_strokes), cmocka_unit_test(test_paper_spikes_fft),
         cmocka_unit_test(test_followup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
