@@ -24,6 +24,7 @@ const struct atm_section atm_calibrate_section = {
 
 struct atom_measure {
     double mass, x, y, sigma;
+    bool compact; /* a spot: position and sigma mean something */
 };
 
 /* Sums of an image under the weight exp(-r^2 / (2 sigma^2)) around (x, y). */
@@ -43,11 +44,11 @@ static void weighted_sums(const float *image, ptrdiff_t side, const struct atom_
  * matches the atom. For a Gaussian of mass m: sum w I = m / 2, <r^2>_w = sigma^2, and the weighted
  * mean is half way from the weight's centre to the atom's. Returns false where there is no compact
  * positive atom. */
-static bool measure_atom(const float *image, ptrdiff_t side, struct atom_measure *m) {
+static bool measure_spot(const float *image, ptrdiff_t side, struct atom_measure *m) {
     ptrdiff_t peak = 0;
     for (ptrdiff_t i = 1; i < side * side; i++)
         peak = image[i] > image[peak] ? i : peak;
-    *m = (struct atom_measure){0, (double)(peak % side), (double)(peak / side), 1.3};
+    *m = (struct atom_measure){0, (double)(peak % side), (double)(peak / side), 1.3, true};
     for (int iteration = 0; iteration < 50; iteration++) {
         double s[4];
         weighted_sums(image, side, m, s);
@@ -65,6 +66,19 @@ static bool measure_atom(const float *image, ptrdiff_t side, struct atom_measure
     return true;
 }
 
+/* A silent block has no spot, but the map must know how little it holds: the same sum around the
+ * middle. */
+static struct atom_measure measure_atom(const float *image, ptrdiff_t side) {
+    struct atom_measure m;
+    if (measure_spot(image, side, &m))
+        return m;
+    double sums[4], centre = ((double)side - 1) / 2;
+    m = (struct atom_measure){0, centre, centre, 1.3, false};
+    weighted_sums(image, side, &m, sums);
+    m.mass = 2 * sums[0];
+    return m;
+}
+
 /* ---- The sample ---- */
 
 struct sample {
@@ -78,7 +92,7 @@ static void sample_free(struct sample *sample) {
     atm_mem_free(sample->atoms);
 }
 
-/* Measure evenly spread latents; atoms without a compact peak are left out. Positions come relative
+/* Measure evenly spread latents. Positions come relative
  * to the cell centre for convolutional models. */
 static enum atm_status measure_sample(const struct atm_model *model, ptrdiff_t wanted,
                                       struct sample *sample, struct atm_err *err) {
@@ -98,9 +112,7 @@ static enum atm_status measure_sample(const struct atm_model *model, ptrdiff_t w
         status = atm_model_render_atoms(model, n, latents, images, err);
     double centre = model->cell ? ((double)side - 1) / 2 : 0;
     for (ptrdiff_t i = 0; !status && i < n; i++) {
-        struct atom_measure m;
-        if (!measure_atom(images + i * side * side, side, &m))
-            continue;
+        struct atom_measure m = measure_atom(images + i * side * side, side);
         m.x -= centre, m.y -= centre;
         for (ptrdiff_t j = 0; j < d; j++)
             sample->z[sample->count * d + j] = (double)latents[i * d + j];
@@ -131,8 +143,12 @@ static double target(const struct atom_measure *m, int k) {
     return k == 0 ? m->mass : k == 1 ? m->x : m->y;
 }
 
-/* Weighted least squares of one degree into c->coefficients, from the samples not held out. Weights
- * grow with the mass: the position of a faint block matters little and is ill-defined. */
+/* The position of a faint block matters little and is ill-defined. */
+static double position_weight(const struct atom_measure *m) {
+    return m->compact ? fmax(m->mass, 0) : 0;
+}
+
+/* Weighted least squares of one degree into c->coefficients, from the samples not held out. */
 static enum atm_status fit_degree(struct atm_calibration *c, const struct sample *sample, int d,
                                   struct atm_err *err) {
     size_t rows = 0, terms = (size_t)c->terms;
@@ -156,7 +172,7 @@ static enum atm_status fit_degree(struct atm_calibration *c, const struct sample
             for (size_t j = 0; j < terms; j++)
                 gsl_matrix_set(x, row, j, values[j]);
             gsl_vector_set(y, row, target(&sample->atoms[i], k));
-            gsl_vector_set(w, row++, k ? sample->atoms[i].mass : 1);
+            gsl_vector_set(w, row++, k ? position_weight(&sample->atoms[i]) : 1);
         }
         double chisq;
         if (gsl_multifit_wlinear(x, w, y, beta, cov, &chisq, work))
@@ -173,22 +189,37 @@ static enum atm_status fit_degree(struct atm_calibration *c, const struct sample
     return status;
 }
 
-static double median_of(const struct sample *sample, bool sigma) {
+/* Median mass or sigma of the compact atoms that have at least `least` mass; NAN if there are none.
+ */
+static double median_of(const struct sample *sample, bool sigma, double least) {
     double *values = atm_mem_alloc((size_t)sample->count, sizeof *values);
-    for (ptrdiff_t i = 0; values && i < sample->count; i++)
-        values[i] = sigma ? sample->atoms[i].sigma : sample->atoms[i].mass;
-    if (values)
-        gsl_sort(values, 1, (size_t)sample->count);
-    double median =
-        values ? gsl_stats_median_from_sorted_data(values, 1, (size_t)sample->count) : NAN;
+    size_t n = 0;
+    for (ptrdiff_t i = 0; values && i < sample->count; i++) {
+        const struct atom_measure *m = &sample->atoms[i];
+        if (m->compact && m->mass >= least)
+            values[n++] = sigma ? m->sigma : m->mass;
+    }
+    if (n)
+        gsl_sort(values, 1, n);
+    double median = n ? gsl_stats_median_from_sorted_data(values, 1, n) : NAN;
     atm_mem_free(values);
     return median;
 }
 
-/* Residuals on the held-out samples of at least a third of the median mass. */
+/* Mass from which on a block counts as an atom. Silent blocks are half of the sample and next to
+ * nothing beside the brightest, so their median would not do: a tenth of the largest. */
+static double atom_mass(const struct sample *sample) {
+    double largest = 0;
+    for (ptrdiff_t i = 0; i < sample->count; i++)
+        if (sample->atoms[i].compact)
+            largest = fmax(largest, sample->atoms[i].mass);
+    return median_of(sample, false, largest / 10) / 3;
+}
+
+/* Residuals on the held-out atoms. */
 static enum atm_status assess(struct atm_calibration *c, const struct sample *sample, int d,
                               struct atm_err *err) {
-    double median = median_of(sample, false), r2 = 0, m2 = 0;
+    double least = atom_mass(sample), r2 = 0, m2 = 0;
     size_t n = 0, capacity = (size_t)sample->count;
     double *mapped = atm_mem_alloc(4 * capacity, sizeof *mapped);
     if (!mapped)
@@ -196,7 +227,7 @@ static enum atm_status assess(struct atm_calibration *c, const struct sample *sa
     double *measured = mapped + capacity;
     for (ptrdiff_t i = 0; i < sample->count; i++) {
         const struct atom_measure *m = &sample->atoms[i];
-        if (!held_out(i) || m->mass < median / 3)
+        if (!held_out(i) || !m->compact || m->mass < least)
             continue;
         float z[ATM_LATENT_MAX];
         for (int j = 0; j < d; j++)
@@ -208,11 +239,20 @@ static enum atm_status assess(struct atm_calibration *c, const struct sample *sa
         mapped[n] = mass, measured[n++] = m->mass;
     }
     c->position_rms_px = n ? sqrt(r2 / (double)n) : NAN;
-    c->mass_rms = n ? sqrt(m2 / (double)n) / median : NAN;
+    c->mass_rms = n ? sqrt(m2 / (double)n) / (3 * least) : NAN;
     c->monotone =
         n > 2 ? gsl_stats_spearman(mapped, 1, measured, 1, n, mapped + 2 * capacity) : NAN;
     atm_mem_free(mapped);
     return ATM_OK;
+}
+
+/* Atoms in the sample. */
+static ptrdiff_t atom_count(const struct sample *sample) {
+    double least = atom_mass(sample);
+    ptrdiff_t n = 0;
+    for (ptrdiff_t i = 0; i < sample->count; i++)
+        n += sample->atoms[i].compact && sample->atoms[i].mass >= least;
+    return n;
 }
 
 /* Fit every degree that has at least five samples a coefficient; keep the best in position. */
@@ -249,15 +289,15 @@ enum atm_status atm_calibrate_model(struct atm_model *model,
                            "the model holds no sample of latents to calibrate "
                            "with: finish its training first");
     enum atm_status status = measure_sample(model, (ptrdiff_t)options->samples, &sample, err);
-    if (!status && sample.count < 50)
+    if (!status && atom_count(&sample) < 50)
         status = atm_err_set(err, ATM_FAIL,
                              "calibration: only %td blocks look like an atom; train longer, or on "
                              "a movie with more emitters",
-                             sample.count);
+                             atom_count(&sample));
     if (!status) {
         standardisation(&c, &sample, model->latent);
-        c.sigma_px = median_of(&sample, true);
-        c.samples = sample.count;
+        c.sigma_px = median_of(&sample, true, atom_mass(&sample));
+        c.samples = atom_count(&sample);
         status = fit_map(&c, &sample, (int)model->latent, options->max_degree, err);
     }
     if (!status && !c.done)

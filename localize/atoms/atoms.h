@@ -93,7 +93,7 @@ struct atm_model {
     double image_scale;       /* units of the movie per normalised unit, when learned on a movie */
     double background;        /* typical background of the training movie, photons or ADU */
     struct atm_calibration calibration;
-    float *latents;           /* owned, (latent_count, d0): sample of active blocks for calibration */
+    float *latents;           /* owned, (latent_count, d0): sample of blocks for calibration */
     ptrdiff_t latent_count;
     struct atm_curve_point *curve; /* owned */
     ptrdiff_t curve_count, curve_capacity;

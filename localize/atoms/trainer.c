@@ -245,8 +245,14 @@ enum atm_status atm_trainer_create(struct atm_model *model, const struct atm_tra
     return status;
 }
 
-/* Blocks of the training frames with at least 1 % of the energy of the strongest in their batch. */
-static void collect_latents(struct atm_trainer *t, uint64_t index) {
+/* Half of the sample are active blocks of the training frames, with at least 1 % of the energy of
+ * the strongest in their batch; the other half, every seventh of the silent ones: the map must know
+ * them too. */
+struct latent_quota {
+    ptrdiff_t active, silent;
+};
+
+static void collect_latents(struct atm_trainer *t, uint64_t index, struct latent_quota *left) {
     struct atm_model *model = t->model;
     ptrdiff_t blocks = t->coder->size.images * t->coder->size.blocks, d = model->latent;
     draw_batch(t, ATM_RNG_EVAL, index, 0, t->set.count - t->set.validation_count);
@@ -256,10 +262,15 @@ static void collect_latents(struct atm_trainer *t, uint64_t index) {
     double strongest = 0;
     for (ptrdiff_t b = 0; b < blocks; b++)
         strongest = fmax(strongest, t->energy[b]);
-    for (ptrdiff_t b = 0; b < blocks && model->latent_count < LATENT_SAMPLE; b++)
-        if (t->energy[b] > 0.01 * strongest)
-            memcpy(model->latents + d * model->latent_count++, latents + b * d,
-                   (size_t)d * sizeof *latents);
+    for (ptrdiff_t b = 0; b < blocks; b++) {
+        bool active = t->energy[b] > 0.01 * strongest;
+        ptrdiff_t *quota = active ? &left->active : &left->silent;
+        if (*quota == 0 || (!active && b % 7))
+            continue;
+        --*quota;
+        memcpy(model->latents + d * model->latent_count++, latents + b * d,
+               (size_t)d * sizeof *latents);
+    }
 }
 
 enum atm_status atm_trainer_finish(struct atm_trainer *t, struct atm_err *err) {
@@ -269,8 +280,9 @@ enum atm_status atm_trainer_finish(struct atm_trainer *t, struct atm_err *err) {
     model->latents = atm_mem_alloc(LATENT_SAMPLE * (size_t)model->latent, sizeof *model->latents);
     if (!model->latents)
         return atm_err_memory(err, "the latent sample");
-    for (uint64_t i = 0; i < 64 && model->latent_count < LATENT_SAMPLE; i++)
-        collect_latents(t, i);
+    struct latent_quota left = {LATENT_SAMPLE / 2, LATENT_SAMPLE / 2};
+    for (uint64_t i = 0; i < 64 && left.active; i++)
+        collect_latents(t, i, &left);
     return ATM_OK;
 }
 
