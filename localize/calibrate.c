@@ -12,8 +12,8 @@
 #include <string.h>
 
 static const struct atm_key calibrate_keys[] = {
-    ATM_KEY(struct atm_calibrate_options, samples, INT, "2000", 50, 100000, "", "blocks measured"),
-    ATM_KEY(struct atm_calibrate_options, max_degree, INT, "5", 1, 8, "",
+    ATM_KEY(struct atm_calibrate_options, samples, INT, "4000", 50, 100000, "", "blocks measured"),
+    ATM_KEY(struct atm_calibrate_options, max_degree, INT, "7", 1, 8, "",
             "highest degree of the map; the best up to this on held-out blocks is used"),
 };
 const struct atm_section atm_calibrate_section = {

@@ -189,7 +189,7 @@ static void training_finds_spots(void **state) {
     for (ptrdiff_t i = 0; i < 300 * 24 * 24; i++)
         energy += (double)frames[i] * (double)frames[i] / (300 * 24 * 24);
     assert_true(model->curve[model->curve_count - 1].validation < 0.1 * energy);
-    const struct atm_calibrate_options calibrate = {1000, 5};
+    const struct atm_calibrate_options calibrate = {4000, 5};
     if (atm_calibrate_model(model, &calibrate, &err))
         fail_msg("%s", err.text);
     const struct atm_calibration *c = &model->calibration;
