@@ -1,0 +1,173 @@
+#include "command.h"
+#include "mem.h"
+#include "paths.h"
+#include "provenance.h"
+#include "stages.h"
+#include <math.h>
+#include <string.h>
+
+enum { FRAMES_AT_ONCE = 16 };
+
+/* ---- Movies ---- */
+
+static enum atm_status copy_frames(const struct atm_call *call, struct atm_movie *movie,
+                                   ptrdiff_t first, ptrdiff_t count,
+                                   struct atm_movie_writer *writer, struct atm_err *err) {
+    const struct atm_movie_info *info = atm_movie_info(movie);
+    float *adu = atm_mem_alloc(FRAMES_AT_ONCE * (size_t)(info->height * info->width), sizeof *adu);
+    enum atm_status status = adu ? ATM_OK : atm_err_memory(err, "frames");
+    for (ptrdiff_t done = 0; !status && done < count; done += FRAMES_AT_ONCE) {
+        ptrdiff_t n = count - done < FRAMES_AT_ONCE ? count - done : FRAMES_AT_ONCE;
+        if (atm_log_stopped(call->sink))
+            status = atm_err_set(err, ATM_STOPPED, "nothing was written");
+        if (!status)
+            status = atm_movie_read(movie, first + done, n, adu, err);
+        if (!status)
+            status = atm_movie_append(writer, n, adu, err);
+        atm_log_progress(call->sink, "frames", done + n, count, "%s", "");
+    }
+    atm_mem_free(adu);
+    return status;
+}
+
+/* The truth of the frames that are kept, counted from the first of them. */
+static enum atm_status read_truth(const char *path, ptrdiff_t first, ptrdiff_t count,
+                                  struct atm_table *truth, struct atm_err *err) {
+    enum atm_status status = atm_table_read(path, (double)NAN, truth, err);
+    ptrdiff_t kept = 0;
+    for (ptrdiff_t i = 0; !status && i < truth->count; i++) {
+        if (truth->rows[i].frame < first || truth->rows[i].frame >= first + count)
+            continue;
+        truth->rows[kept] = truth->rows[i];
+        truth->rows[kept++].frame -= first;
+    }
+    truth->count = kept;
+    truth->frames = count;
+    return status;
+}
+
+/* Into the HDF5 stack, or beside a TIFF. */
+static enum atm_status write_truth(const struct atm_call *call, ptrdiff_t first, ptrdiff_t count,
+                                   struct atm_movie_writer *writer, struct atm_err *err) {
+    struct atm_table truth;
+    atm_table_init(&truth);
+    enum atm_status status = read_truth(call->args[0], first, count, &truth, err);
+    if (!status && (atm_path_ends(call->args[1], ".h5") || atm_path_ends(call->args[1], ".hdf5"))) {
+        status = atm_movie_add_truth(writer, &truth, err);
+    } else if (!status) {
+        char *beside = atm_path_beside(call->args[1], "_truth.px.csv");
+        status = beside ? atm_table_write(beside, &truth, NULL, err)
+                        : atm_err_memory(err, "a file name");
+        if (!status)
+            atm_log(call->sink, ATM_LOG_INFO, "wrote the true emitters to %s", beside);
+        atm_mem_free(beside);
+    }
+    atm_table_free(&truth);
+    return status;
+}
+
+static enum atm_status write_movie(const struct atm_call *call, struct atm_movie *movie,
+                                   const char *provenance, struct atm_err *err) {
+    const struct atm_movie_info *info = atm_movie_info(movie);
+    ptrdiff_t first = call->config.input.first_frame, count = call->config.input.frame_count;
+    if (first >= info->frames)
+        return atm_err_set(err, ATM_FAIL, "%s: input.first_frame is %td, but there are %td frames",
+                           call->args[0], first, info->frames);
+    if (!count || count > info->frames - first)
+        count = info->frames - first;
+    const struct atm_movie_layout layout = {
+        .frames = count,
+        .height = info->height,
+        .width = info->width,
+        .sample = strcmp(info->sample, "uint8") && strcmp(info->sample, "uint16") ? ATM_MOVIE_F32
+                                                                                  : ATM_MOVIE_U16,
+        .camera = atm_camera_merge(&info->camera, &call->config.camera),
+        .provenance = provenance,
+    };
+    struct atm_movie_writer *writer = NULL;
+    enum atm_status status = atm_movie_create(call->args[1], &layout, &writer, err);
+    if (!status)
+        status = copy_frames(call, movie, first, count, writer, err);
+    if (!status && info->has_truth)
+        status = write_truth(call, first, count, writer, err);
+    if (!status)
+        return atm_movie_finish(&writer, err);
+    atm_movie_discard(&writer);
+    return status;
+}
+
+static enum atm_status convert_movie(const struct atm_call *call, struct atm_err *err) {
+    const struct atm_movie_options options = {call->config.input.allow_truncated};
+    struct atm_movie *movie = NULL;
+    struct atm_provenance_input input = {"movie", 0};
+    char *provenance = NULL;
+    enum atm_status status = atm_movie_open(call->args[0], &options, &movie, err);
+    if (!status)
+        status = atm_movie_hash(movie, &input.hash, err);
+    if (!status) {
+        provenance =
+            atm_provenance_create(&call->config, ATM_SECTION_CAMERA | ATM_SECTION_INPUT, &input, 1);
+        status = provenance ? write_movie(call, movie, provenance, err)
+                            : atm_err_memory(err, "the provenance");
+    }
+    atm_mem_free(provenance);
+    atm_movie_close(&movie);
+    return status;
+}
+
+/* ---- Tables ---- */
+
+static enum atm_status convert_table(const struct atm_call *call, struct atm_err *err) {
+    struct atm_table table;
+    ptrdiff_t dropped = 0;
+    atm_table_init(&table);
+    bool picture = atm_path_ends(call->args[1], ".png");
+    enum atm_status status = picture ? ATM_OK : atm_table_check_name(call->args[1], err);
+    if (!status)
+        status = atm_table_read(call->args[0], call->config.camera.pixel_size_nm, &table, err);
+    if (!status && isnan(table.pixel_size_nm))
+        table.pixel_size_nm = call->config.camera.pixel_size_nm;
+    if (!status)
+        status = picture ? atm_stage_picture(&table, &call->config, call->args[1], NULL, err)
+                         : atm_table_write(call->args[1], &table, &dropped, err);
+    if (!status && dropped)
+        atm_log(call->sink, ATM_LOG_WARNING, "%td rows outside the field were left out", dropped);
+    atm_table_free(&table);
+    return status;
+}
+
+static enum atm_status run(struct atm_call *call, struct atm_err *err) {
+    static const char *const movies[] = {".tif", ".tiff", ".h5", ".hdf5"};
+    enum atm_path_kind kind;
+    enum atm_status status = atm_path_kind(call->args[0], &kind, err);
+    if (!status && kind == ATM_PATH_MODEL)
+        status = atm_err_set(err, ATM_USAGE, "%s: is a model; movies and tables can be converted",
+                             call->args[0]);
+    if (status)
+        return status;
+    bool movie = false; /* a movie with /truth to .csv or .png means the truth */
+    for (size_t i = 0; kind == ATM_PATH_MOVIE && i < sizeof movies / sizeof *movies; i++)
+        movie = movie || atm_path_ends(call->args[1], movies[i]);
+    status = movie ? convert_movie(call, err) : convert_table(call, err);
+    if (!status)
+        atm_log(call->sink, ATM_LOG_INFO, "wrote %s", call->args[1]);
+    return status;
+}
+
+const struct atm_command atm_command_convert = {
+    .name = "convert",
+    .arguments = "IN OUT",
+    .summary = "movies to movies, tables to tables, a table to a picture",
+    .help = "OUT says the format. Movies: .tif, .h5. Tables: .hdf5 for Picasso (with its .yaml), "
+            ".csv for\n"
+            "ThunderSTORM (with its protocol), .px.csv in pixels; .png draws the table. A stack "
+            "with /truth as IN and\n"
+            ".csv or .png as OUT means its true emitters. input.first_frame and input.frame_count "
+            "cut a movie;\n"
+            "camera.pixel_size_nm is needed where a table does not say it.",
+    .min_args = 2,
+    .max_args = 2,
+    .options = ATM_OPTION_TRUNCATED,
+    .sections = ATM_SECTION_CAMERA | ATM_SECTION_INPUT | ATM_SECTION_RENDER,
+    .run = run,
+};

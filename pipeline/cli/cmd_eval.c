@@ -1,0 +1,53 @@
+#include "command.h"
+#include "mem.h"
+#include "outfile.h"
+#include <math.h>
+#include <stdio.h>
+
+static enum atm_status print_report(struct atm_call *call, const struct atm_table *truth,
+                                    const struct atm_table *found,
+                                    const struct atm_eval_options *options, struct atm_err *err) {
+    char *text = NULL, *json = NULL;
+    enum atm_status status = atm_score_report(truth, found, options, &text, &json, err);
+    if (!status) {
+        const char *report = call->json ? json : text;
+        if (call->output)
+            status = atm_outfile_write_text(call->output, report, err);
+        else
+            fputs(report, stdout);
+    }
+    atm_mem_free(text);
+    atm_mem_free(json);
+    return status;
+}
+
+static enum atm_status run(struct atm_call *call, struct atm_err *err) {
+    struct atm_eval_options options = call->config.eval;
+    if (isnan(options.pixel_size_nm))
+        options.pixel_size_nm = call->config.camera.pixel_size_nm;
+    struct atm_table truth, found;
+    atm_table_init(&truth);
+    atm_table_init(&found);
+    enum atm_status status = atm_table_read(call->args[0], options.pixel_size_nm, &truth, err);
+    if (!status)
+        status = atm_table_read(call->args[1], options.pixel_size_nm, &found, err);
+    if (!status)
+        status = print_report(call, &truth, &found, &options, err);
+    atm_table_free(&truth);
+    atm_table_free(&found);
+    return status;
+}
+
+const struct atm_command atm_command_eval = {
+    .name = "eval",
+    .arguments = "TRUTH LOCS [--json] [-o FILE]",
+    .summary = "score localizations against the true emitters",
+    .help = "Both tables in any format that convert reads; TRUTH may be an HDF5 stack with /truth. "
+            "Prints the SMLM\n"
+            "Challenge's score at eval.tolerance_nm and at 100 nm, with bias and two controls.",
+    .min_args = 2,
+    .max_args = 2,
+    .options = ATM_OPTION_OUTPUT | ATM_OPTION_JSON,
+    .sections = ATM_SECTION_EVAL,
+    .run = run,
+};

@@ -1,0 +1,102 @@
+#include "command.h"
+#include "mem.h"
+#include "paths.h"
+#include "stages.h"
+#include <unistd.h>
+
+/* Files that belong to LOCS. */
+struct names {
+    char *model, *curve, *journal, *picture, *blocks;
+};
+
+static void free_names(struct names *names) {
+    atm_mem_free(names->model);
+    atm_mem_free(names->curve);
+    atm_mem_free(names->journal);
+    atm_mem_free(names->picture);
+    atm_mem_free(names->blocks);
+}
+
+static enum atm_status make_names(const char *output, struct names *names, struct atm_err *err) {
+    *names = (struct names){
+        .model = atm_path_beside(output, "_model.h5"),
+        .curve = atm_path_beside(output, "_model_curve.png"),
+        .journal = atm_path_beside(output, ".journal"),
+        .picture = atm_path_beside(output, ".png"),
+        .blocks = atm_path_beside(output, "_blocks.png"),
+    };
+    return names->model && names->curve && names->journal && names->picture && names->blocks
+               ? ATM_OK
+               : atm_err_memory(err, "file names");
+}
+
+static enum atm_status get_model(struct atm_call *call, struct atm_source *source,
+                                 const struct names *names, struct atm_model **model,
+                                 struct atm_err *err) {
+    if (call->model)
+        return atm_model_load(call->model, model, err);
+    return atm_stage_learn(source, &call->config, names->model, names->curve, call->sink, model,
+                           err);
+}
+
+static enum atm_status work(struct atm_call *call, const struct names *names,
+                            struct atm_source **source, struct atm_model **model,
+                            struct atm_table *table, struct atm_err *err) {
+    const char *const outputs[] = {call->output, NULL};
+    enum atm_status status = atm_table_check_name(call->output, err);
+    if (!status)
+        status = atm_path_check_output(call->output, err);
+    if (!status && call->model && access(call->model, R_OK))
+        status = atm_err_errno(err, call->model, "read the model");
+    if (!status)
+        status = atm_stage_open(call->args[0], &call->config, call->sink, source, err);
+    if (!status)
+        status = get_model(call, *source, names, model, err);
+    if (!status)
+        status = atm_stage_localize(*source, *model, &call->config, names->journal, outputs,
+                                    call->sink, table, err);
+    if (!status)
+        status = atm_stage_picture(table, &call->config, names->picture, call->sink, err);
+    if (!status)
+        status = atm_stage_blocks(*source, *model, table, NULL, names->blocks, call->sink, err);
+    return status;
+}
+
+static enum atm_status run(struct atm_call *call, struct atm_err *err) {
+    struct names names;
+    struct atm_source *source = NULL;
+    struct atm_model *model = NULL;
+    struct atm_table table;
+    atm_table_init(&table);
+    enum atm_status status = make_names(call->output, &names, err);
+    if (!status)
+        status = work(call, &names, &source, &model, &table, err);
+    atm_table_free(&table);
+    atm_model_destroy(&model);
+    atm_source_close(&source);
+    free_names(&names);
+    return status;
+}
+
+const struct atm_command atm_command_localize = {
+    .name = "localize",
+    .arguments = "MOVIE -o LOCS [--model MODEL.h5]",
+    .summary = "find the emitters of a movie: table and picture",
+    .help =
+        "LOCS by name: .hdf5 for Picasso (with its .yaml), .csv for ThunderSTORM (with its "
+        "protocol),\n"
+        ".px.csv in pixels. Without --model it learns on the movie itself first and keeps the "
+        "model as\n"
+        "LOCS_model.h5. Beside LOCS it also writes LOCS.png, the super-resolution picture, and\n"
+        "LOCS_blocks.png: one frame, its reconstruction and its brightest blocks.\n"
+        "\n"
+        "Ctrl-C stops: what is done is kept in LOCS_model.h5.checkpoint or LOCS.journal, and the "
+        "same command\n"
+        "continues to the same bytes.",
+    .min_args = 1,
+    .max_args = 1,
+    .options = ATM_OPTION_OUTPUT_NEEDED | ATM_OPTION_MODEL | ATM_OPTION_TRUNCATED,
+    .sections = ATM_SECTION_RUN | ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE |
+                ATM_SECTIONS_LOCALIZE | ATM_SECTION_RENDER,
+    .run = run,
+};

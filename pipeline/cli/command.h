@@ -1,0 +1,53 @@
+/* What a command tells main about itself, and what main hands to it. */
+#ifndef ATM_COMMAND_H
+#define ATM_COMMAND_H
+
+#include "config.h"
+#include "err.h"
+#include "log.h"
+#include <stdbool.h>
+
+enum {
+    ATM_OPTION_OUTPUT = 1 << 0,          /* -o may be given */
+    ATM_OPTION_OUTPUT_NEEDED = 1 << 1,   /* -o must be given */
+    ATM_OPTION_MODEL = 1 << 2,           /* --model */
+    ATM_OPTION_TRUNCATED = 1 << 3,       /* --allow-truncated */
+    ATM_OPTION_JSON = 1 << 4,            /* --json */
+    ATM_OPTION_CONFIG_ARGUMENT = 1 << 5, /* the positional argument is the configuration */
+};
+
+/* One call of a command. Strings are borrowed from argv. */
+struct atm_call {
+    char *const *args; /* positional arguments */
+    int arg_count;
+    const char *config_path; /* NULL: none given */
+    const char *output, *model;
+    bool configured; /* -c or --set was given */
+    bool json, help;
+    struct atm_config config;
+    const struct atm_sink *sink;
+};
+
+struct atm_command {
+    const char *name;
+    const char *arguments; /* "MOVIE -o LOCS" */
+    const char *summary;   /* one line */
+    const char *help;      /* paragraphs */
+    int min_args, max_args;
+    unsigned options;  /* ATM_OPTION_ */
+    unsigned sections; /* ATM_SECTION_: those that its --help lists */
+    enum atm_status (*run)(struct atm_call *call, struct atm_err *err);
+};
+
+extern const struct atm_command atm_command_run, atm_command_synth, atm_command_train,
+    atm_command_calibrate, atm_command_localize, atm_command_eval, atm_command_info,
+    atm_command_config, atm_command_convert;
+
+/* argv[0] is the command's name. Reads the configuration too: defaults, then -c, then --set in their
+ * order, then the options that stand for keys. With --help, only call->help is set. */
+enum atm_status atm_command_parse(const struct atm_command *command, int argc, char **argv,
+                                  struct atm_call *call, struct atm_err *err);
+/* To stdout. */
+void atm_command_print_help(const struct atm_command *command);
+
+#endif

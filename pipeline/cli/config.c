@@ -1,0 +1,113 @@
+#include "config.h"
+
+#include <string.h>
+
+static const char *const movie_formats[] = {"hdf5", "tiff", NULL};
+
+const char *const atm_stage_names[ATM_STAGE_COUNT] = {"synth",    "train", "calibrate",
+                                                      "localize", "eval",  "render"};
+
+static const struct atm_section run_section = {
+    "run",
+    "What `atomloc run` does, and what all commands share.",
+    (const struct atm_key[]){
+        ATM_KEY_STRING(struct atm_run_options, stages,
+                       "synth, train, calibrate, localize, eval, render",
+                       "stages of `atomloc run`, separated by commas"),
+        ATM_KEY_STRING(struct atm_run_options, directory, "",
+                       "folder of the results; empty: results/NAME of the configuration"),
+        ATM_KEY_STRING(struct atm_run_options, truth, "",
+                       "table that the eval stage compares with; empty: the synth stage's"),
+        ATM_KEY_CHOOSE(struct atm_run_options, movie, "hdf5", movie_formats,
+                       "format of the synth stage's movie"),
+        ATM_KEY(struct atm_run_options, seed, INT, "1", 0, 9e15, "",
+                "seed of everything random: same seed, same bytes"),
+        ATM_KEY(struct atm_run_options, threads, INT, "0", 0, 4096, "",
+                "threads, 0: all cores; no result depends on it"),
+    },
+    6,
+};
+
+size_t atm_config_bind(struct atm_config *config, unsigned sections,
+                       struct atm_binding bindings[ATM_SECTION_COUNT]) {
+    const struct atm_binding all[ATM_SECTION_COUNT] = {
+        {&run_section, &config->run},
+        {&atm_camera_section, &config->camera},
+        {&atm_input_section, &config->input},
+        {&atm_synth_section, &config->synth},
+        {&atm_model_section, &config->model},
+        {&atm_net_section, &config->net},
+        {&atm_train_section, &config->train},
+        {&atm_calibrate_section, &config->calibrate},
+        {&atm_localize_section, &config->localize},
+        {&atm_refine_section, &config->refine},
+        {&atm_eval_section, &config->eval},
+        {&atm_render_section, &config->render},
+    };
+    size_t count = 0;
+    for (unsigned i = 0; i < ATM_SECTION_COUNT; i++)
+        if (sections & (1u << i))
+            bindings[count++] = all[i];
+    return count;
+}
+
+void atm_config_defaults(struct atm_config *config) {
+    struct atm_binding bindings[ATM_SECTION_COUNT];
+    memset(config, 0, sizeof *config);
+    atm_ini_defaults(bindings, atm_config_bind(config, ATM_SECTIONS_ALL, bindings));
+}
+
+enum atm_status atm_config_read(struct atm_config *config, const char *path, struct atm_err *err) {
+    struct atm_binding bindings[ATM_SECTION_COUNT];
+    return atm_ini_read(path, bindings, atm_config_bind(config, ATM_SECTIONS_ALL, bindings), err);
+}
+
+enum atm_status atm_config_set(struct atm_config *config, const char *assignment,
+                               struct atm_err *err) {
+    struct atm_binding bindings[ATM_SECTION_COUNT];
+    size_t count = atm_config_bind(config, ATM_SECTIONS_ALL, bindings);
+    return atm_ini_set(assignment, bindings, count, err);
+}
+
+char *atm_config_template(void) {
+    struct atm_config config;
+    struct atm_binding bindings[ATM_SECTION_COUNT];
+    atm_config_defaults(&config);
+    return atm_ini_template(bindings, atm_config_bind(&config, ATM_SECTIONS_ALL, bindings));
+}
+
+char *atm_config_resolved(const struct atm_config *config, unsigned sections) {
+    struct atm_config copy = *config;
+    struct atm_binding bindings[ATM_SECTION_COUNT];
+    return atm_ini_resolved(bindings, atm_config_bind(&copy, sections, bindings));
+}
+
+/* The stage whose name is text[0 .. length), or -1. */
+static int stage_of(const char *text, size_t length) {
+    for (int i = 0; i < ATM_STAGE_COUNT; i++)
+        if (strlen(atm_stage_names[i]) == length && !memcmp(atm_stage_names[i], text, length))
+            return i;
+    return -1;
+}
+
+enum atm_status atm_config_stages(const struct atm_config *config, unsigned *stages,
+                                  struct atm_err *err) {
+    static const char separators[] = ", \t";
+    unsigned set = 0;
+    const char *at = config->run.stages;
+    while (*(at += strspn(at, separators))) {
+        size_t length = strcspn(at, separators);
+        int stage = stage_of(at, length);
+        if (stage < 0)
+            return atm_err_set(err, ATM_FAIL,
+                               "run.stages: no stage is called \"%.*s\"; there are synth, train, "
+                               "calibrate, localize, eval, render",
+                               (int)length, at);
+        set |= 1u << stage;
+        at += length;
+    }
+    if (!set)
+        return atm_err_set(err, ATM_FAIL, "run.stages is empty: nothing to do");
+    *stages = set;
+    return ATM_OK;
+}

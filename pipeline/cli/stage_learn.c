@@ -1,0 +1,132 @@
+#include "stages.h"
+
+#include "mem.h"
+#include "paths.h"
+#include "provenance.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum atm_status atm_stage_open(const char *path, const struct atm_config *config,
+                               const struct atm_sink *sink, struct atm_source **source,
+                               struct atm_err *err) {
+    enum atm_status status = atm_source_open(path, &config->input, &config->camera, source, err);
+    if (status)
+        return status;
+    const struct atm_source_info *info = atm_source_info(*source);
+    const struct atm_movie_info *movie = atm_movie_info(atm_source_movie(*source));
+    atm_log(sink, ATM_LOG_INFO, "%s: %s, %td frames of %td x %td pixels (width x height), %s", path,
+            movie->format, info->frames, info->width, info->height,
+            info->photons ? "in photons" : "in ADU: the camera's gain is not known");
+    if (movie->missing_frames)
+        atm_log(sink, ATM_LOG_WARNING, "%s: truncated, the last %td frames are missing", path,
+                movie->missing_frames);
+    return ATM_OK;
+}
+
+static enum atm_status learn_provenance(struct atm_source *source, const struct atm_config *config,
+                                        char **text, struct atm_err *err) {
+    struct atm_provenance_input movie = {"movie", 0};
+    enum atm_status status = atm_movie_hash(atm_source_movie(source), &movie.hash, err);
+    if (status)
+        return status;
+    *text = atm_provenance_create(config, ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE, &movie, 1);
+    return *text ? ATM_OK : atm_err_memory(err, "the provenance");
+}
+
+/* A model at path from the same training goes to *model; anything else leaves it NULL. */
+static enum atm_status reuse(const char *path, const char *provenance, const struct atm_sink *sink,
+                             struct atm_model **model, struct atm_err *err) {
+    if (!atm_path_exists(path))
+        return ATM_OK;
+    struct atm_model *old = NULL;
+    if (atm_model_load(path, &old, err)) {
+        atm_err_prefix(err, "the model would be written over a file that is not one; remove it or "
+                            "choose another output: ");
+        return ATM_FAIL;
+    }
+    if (atm_provenance_same_training(old->provenance, provenance)) {
+        atm_log(sink, ATM_LOG_INFO, "%s: trained on this movie with this configuration; reused",
+                path);
+        *model = old;
+        return ATM_OK;
+    }
+    atm_log(sink, ATM_LOG_INFO,
+            "%s: comes from another movie or configuration; training again, then it is replaced",
+            path);
+    atm_model_destroy(&old);
+    return ATM_OK;
+}
+
+static enum atm_status train(struct atm_source *source, const struct atm_config *config,
+                             const char *path, const char *provenance, const struct atm_sink *sink,
+                             struct atm_model **model, struct atm_err *err) {
+    char *checkpoint = NULL;
+    if (asprintf(&checkpoint, "%s.checkpoint", path) < 0)
+        return atm_err_memory(err, "a file name");
+    const struct atm_learn_options options = {
+        .model = config->model,
+        .net = config->net,
+        .train = config->train,
+        .calibrate = config->calibrate,
+        .seed = (uint64_t)config->run.seed,
+    };
+    atm_log(sink, ATM_LOG_INFO, "training on the movie, %lld steps",
+            (long long)config->train.steps);
+    enum atm_status status =
+        atm_learn_movie(source, &options, checkpoint, provenance, sink, model, err);
+    if (status == ATM_STOPPED)
+        atm_err_set(err, ATM_STOPPED, "the training is kept in %s; the same command continues it",
+                    checkpoint);
+    if (!status)
+        status = atm_model_save(*model, path, true, err);
+    if (!status)
+        unlink(checkpoint);
+    free(checkpoint);
+    return status;
+}
+
+enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_config *config,
+                                const char *model_path, const char *curve_path,
+                                const struct atm_sink *sink, struct atm_model **model,
+                                struct atm_err *err) {
+    char *provenance = NULL;
+    enum atm_status status = atm_path_check_output(model_path, err);
+    if (!status)
+        status = atm_path_check_output(curve_path, err);
+    if (!status)
+        status = learn_provenance(source, config, &provenance, err);
+    if (!status)
+        status = reuse(model_path, provenance, sink, model, err);
+    if (!status && !*model)
+        status = train(source, config, model_path, provenance, sink, model, err);
+    else if (!status && strcmp(atm_provenance_identity((*model)->provenance),
+                               atm_provenance_identity(provenance)) != 0)
+        status = atm_stage_calibrate(*model, config, model_path, sink, err);
+    if (!status)
+        status = atm_stage_curve(*model, curve_path, err);
+    if (!status)
+        atm_log(sink, ATM_LOG_INFO, "wrote %s and %s", model_path, curve_path);
+    atm_mem_free(provenance);
+    return status;
+}
+
+enum atm_status atm_stage_calibrate(struct atm_model *model, const struct atm_config *config,
+                                    const char *path, const struct atm_sink *sink,
+                                    struct atm_err *err) {
+    enum atm_status status = atm_calibrate_model(model, &config->calibrate, err);
+    if (status)
+        return status;
+    char *provenance = atm_provenance_calibrated(model->provenance, config);
+    if (!provenance)
+        return atm_err_memory(err, "the provenance");
+    atm_mem_free(model->provenance);
+    model->provenance = provenance;
+    const struct atm_calibration *map = &model->calibration;
+    atm_log(sink, ATM_LOG_INFO,
+            "calibration on %td rendered atoms: degree %d, residual %.3f px and %.1f %% of the "
+            "amplitude, PSF sigma %.2f px",
+            map->samples, map->degree, map->position_rms_px, 100 * map->mass_rms, map->sigma_px);
+    return atm_model_save(model, path, true, err);
+}

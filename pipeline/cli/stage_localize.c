@@ -1,0 +1,87 @@
+#include "stages.h"
+
+#include "mem.h"
+#include "provenance.h"
+#include <math.h>
+#include <unistd.h>
+
+enum atm_status atm_stage_localize_provenance(struct atm_source *source,
+                                              const struct atm_model *model,
+                                              const struct atm_config *config, char **provenance,
+                                              struct atm_err *err) {
+    struct atm_provenance_input inputs[] = {{"movie", 0},
+                                            {"model", atm_provenance_model_hash(model)}};
+    enum atm_status status = atm_movie_hash(atm_source_movie(source), &inputs[0].hash, err);
+    if (status)
+        return status;
+    *provenance = atm_provenance_create(config, ATM_SECTIONS_LOCALIZE, inputs, 2);
+    return *provenance ? ATM_OK : atm_err_memory(err, "the provenance");
+}
+
+static void describe_movie(struct atm_source *source, struct atm_table *table) {
+    const struct atm_source_info *info = atm_source_info(source);
+    table->frames = table->frames ? table->frames : info->first_frame + info->frames;
+    table->height = info->height;
+    table->width = info->width;
+    table->pixel_size_nm = info->camera.pixel_size_nm;
+}
+
+static void say(const struct atm_source_info *info, const struct atm_localize_summary *summary,
+                const struct atm_sink *sink) {
+    atm_log(sink, ATM_LOG_INFO,
+            "%td localizations in %td frames; PSF sigma %.3f px, chi-square per pixel %.2f",
+            summary->localizations, summary->frames, summary->sigma_px, summary->chi2);
+    if (!summary->localizations)
+        atm_log(sink, ATM_LOG_WARNING,
+                "no emitter was found: look at the movie, and at localize.seed_threshold");
+    if (!info->photons)
+        atm_log(sink, ATM_LOG_WARNING,
+                "the photon columns are in ADU: set camera.gain (and camera.offset) for photons");
+    if (isnan(info->camera.pixel_size_nm))
+        atm_log(sink, ATM_LOG_WARNING,
+                "the pixel size is not known: set camera.pixel_size_nm for tables in nm");
+}
+
+static enum atm_status write_tables(const char *const *paths, const struct atm_table *table,
+                                    const struct atm_sink *sink, struct atm_err *err) {
+    for (; *paths; paths++) {
+        ptrdiff_t dropped = 0;
+        enum atm_status status = atm_table_write(*paths, table, &dropped, err);
+        if (status)
+            return status;
+        if (dropped)
+            atm_log(sink, ATM_LOG_WARNING, "%s: %td rows outside the field were left out", *paths,
+                    dropped);
+        atm_log(sink, ATM_LOG_INFO, "wrote %s", *paths);
+    }
+    return ATM_OK;
+}
+
+enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_model *model,
+                                   const struct atm_config *config, const char *journal,
+                                   const char *const *tables, const struct atm_sink *sink,
+                                   struct atm_table *table, struct atm_err *err) {
+    struct atm_localize_summary summary = {0};
+    char *provenance = NULL;
+    enum atm_status status = atm_stage_localize_provenance(source, model, config, &provenance, err);
+    if (status)
+        return status;
+    atm_log(sink, ATM_LOG_INFO, "localizing");
+    status = atm_localize_movie(source, model, &config->localize, &config->refine, journal,
+                                atm_provenance_identity(provenance), sink, table, &summary, err);
+    if (status == ATM_STOPPED)
+        atm_err_set(err, ATM_STOPPED, "the frames done are kept in %s; the same command continues",
+                    journal);
+    if (!status) {
+        describe_movie(source, table);
+        atm_mem_free(table->provenance);
+        table->provenance = provenance;
+        provenance = NULL;
+        say(atm_source_info(source), &summary, sink);
+        status = write_tables(tables, table, sink, err);
+    }
+    if (!status)
+        unlink(journal);
+    atm_mem_free(provenance);
+    return status;
+}

@@ -1,0 +1,52 @@
+/* The steps that commands and `run` share: learning on a movie, localizing it, the pictures. Each says what
+ * it does through the sink, checks its outputs first and keeps what is done when it is stopped. */
+#ifndef ATM_STAGES_H
+#define ATM_STAGES_H
+
+#include "config.h"
+
+/* Open the movie of [input] and [camera], and say what it is. */
+enum atm_status atm_stage_open(const char *path, const struct atm_config *config,
+                               const struct atm_sink *sink, struct atm_source **source,
+                               struct atm_err *err);
+
+/* Train on the movie, calibrate, and write model_path and curve_path. A model that is there already and
+ * comes from the same movie and configuration is reused, and it is said so; a checkpoint beside
+ * it ("<model_path>.checkpoint") is continued. */
+enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_config *config,
+                                const char *model_path, const char *curve_path,
+                                const struct atm_sink *sink, struct atm_model **model,
+                                struct atm_err *err);
+
+/* Calibrate again, note it in the model's provenance, and save to path. */
+enum atm_status atm_stage_calibrate(struct atm_model *model, const struct atm_config *config,
+                                    const char *path, const struct atm_sink *sink,
+                                    struct atm_err *err);
+
+/* Localize the movie and write every path of tables (NULL-terminated); the format is by name. journal is
+ * continued when it belongs to the same run, and removed at the end. table: initialised by the caller,
+ * receives the rows. */
+enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_model *model,
+                                   const struct atm_config *config, const char *journal,
+                                   const char *const *tables, const struct atm_sink *sink,
+                                   struct atm_table *table, struct atm_err *err);
+/* What decides the localizations, as text. Owned by the caller (atm_mem_free). */
+enum atm_status atm_stage_localize_provenance(struct atm_source *source,
+                                              const struct atm_model *model,
+                                              const struct atm_config *config, char **provenance,
+                                              struct atm_err *err);
+
+/* One frame: input, localizations as crosses (and truth, which may be NULL, as rings), reconstruction, the brightest blocks. */
+enum atm_status atm_stage_blocks(struct atm_source *source, const struct atm_model *model,
+                                 const struct atm_table *table, const struct atm_table *truth,
+                                 const char *path, const struct atm_sink *sink,
+                                 struct atm_err *err);
+/* The super-resolution picture. */
+enum atm_status atm_stage_picture(const struct atm_table *table, const struct atm_config *config,
+                                  const char *path, const struct atm_sink *sink,
+                                  struct atm_err *err);
+/* Loss and validation loss over the steps. */
+enum atm_status atm_stage_curve(const struct atm_model *model, const char *path,
+                                struct atm_err *err);
+
+#endif
