@@ -148,6 +148,20 @@ static void pass_seeds(struct run *run, ptrdiff_t first, ptrdiff_t count) {
     }
 }
 
+/* A frame of one value was not recorded (a dropped or blanked page): whatever the encoder makes of
+ * it, there is nothing in it. */
+static void empty_blank_frames(struct run *run, ptrdiff_t count) {
+    ptrdiff_t pixels = run->info->height * run->info->width;
+    for (ptrdiff_t t = 0; t < count; t++) {
+        const float *image = run->image + t * pixels;
+        ptrdiff_t same = 1;
+        while (same < pixels && image[same] == image[0])
+            same++;
+        if (same == pixels)
+            run->seeds[t].count = 0;
+    }
+}
+
 static enum atm_status one_chunk(struct run *run, ptrdiff_t chunk, struct atm_journal *journal,
                                  struct atm_table *table, struct atm_err *err) {
     ptrdiff_t count, first = chunk * ATM_SOURCE_CHUNK, before = table->count;
@@ -155,6 +169,8 @@ static enum atm_status one_chunk(struct run *run, ptrdiff_t chunk, struct atm_jo
         atm_source_read(run->source, chunk, run->image, run->background, &count, err);
     if (!status)
         status = atm_seeder_run(run->seeder, run->image, run->background, count, run->seeds, err);
+    if (!status)
+        empty_blank_frames(run, count);
     if (!status && run->options->refine)
         status = refine_chunk(run, first, count, err);
     else if (!status)
