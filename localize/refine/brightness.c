@@ -1,6 +1,19 @@
 #include "brightness.h"
 
+#include <gsl/gsl_sf_erf.h>
 #include <math.h>
+#include <stdbool.h>
+
+double atm_brightness_dim(double d, double sd, double *rise, double *bend) {
+    double z = (d + sd * sd) / sd;
+    bool far_below = z < -30; /* GSL calls underflow an error */
+    if (rise) {
+        double hazard = far_below ? 0 : gsl_sf_hazard(z);
+        *rise = 1 - hazard / sd;
+        *bend = fmax(0, hazard * (hazard - z) / (sd * sd));
+    }
+    return d + 0.5 * sd * sd + (far_below ? 0 : gsl_sf_log_erfc(z * M_SQRT1_2) - M_LN2);
+}
 
 double atm_brightness_penalty(const struct atm_brightness *brightness, double log_value,
                               double *pull, double *stiffness) {
@@ -8,14 +21,13 @@ double atm_brightness_penalty(const struct atm_brightness *brightness, double lo
     *pull = *stiffness = 0;
     if (!(sd > 0))
         return 0;
-    const double dim_sd = fmax(ATM_BRIGHTNESS_DIM_SD, sd);
-    double d = log_value - brightness->log_mean, e = d + ATM_BRIGHTNESS_DIM_SHIFT;
+    double d = log_value - brightness->log_mean, rise, bend;
     double main_part = log1p(-share) - 0.5 * d * d / (sd * sd);
-    double dim_part = log(share * sd / dim_sd) - 0.5 * e * e / (dim_sd * dim_sd);
+    double dim_part = atm_brightness_dim(d, sd, &rise, &bend) + log(share * sd * sqrt(2 * M_PI));
     double larger = fmax(main_part, dim_part);
     double sum = exp(main_part - larger) + exp(dim_part - larger);
     double belongs = exp(main_part - larger) / sum; /* to the main part */
-    *pull = -belongs * d / (sd * sd) - (1 - belongs) * e / (dim_sd * dim_sd);
-    *stiffness = belongs / (sd * sd) + (1 - belongs) / (dim_sd * dim_sd);
+    *pull = -belongs * d / (sd * sd) + (1 - belongs) * rise;
+    *stiffness = belongs / (sd * sd) + (1 - belongs) * bend;
     return -2 * (larger + log(sum));
 }

@@ -8,10 +8,10 @@ struct atm_brightness {
     double dim_share;
 };
 
-/* Dim ones: on for a fraction of the frame that may be anything has log mean -1 and log sd 1; those
- * that can be seen are a little above. */
-#define ATM_BRIGHTNESS_DIM_SHIFT 0.9
-#define ATM_BRIGHTNESS_DIM_SD 0.8
+/* Log density of those d above the main part's mean, in log brightness: on for a uniform fraction
+ * of the frame (density exp(d), d < 0), convolved with a normal of the given sd. rise (may be
+ * NULL): its derivative; bend: minus its second derivative. */
+double atm_brightness_dim(double d, double sd, double *rise, double *bend);
 
 /* -2 log of the density of log brightness, relative to the peak of the main part; its pull (-1/2
  * its derivative) and stiffness (about 1/2 its second derivative, always positive). 0 where nothing
