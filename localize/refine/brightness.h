@@ -14,7 +14,7 @@ struct atm_brightness {
 double atm_brightness_dim(double d, double sd, double *rise, double *bend);
 
 /* -2 log of the density of log brightness, relative to the peak of the main part; its pull (-1/2
- * its derivative) and stiffness (about 1/2 its second derivative, always positive). 0 where nothing
+ * its derivative) and stiffness (about 1/2 its second derivative, never negative). 0 where nothing
  * is known. */
 double atm_brightness_penalty(const struct atm_brightness *brightness, double log_value,
                               double *pull, double *stiffness);
