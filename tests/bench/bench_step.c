@@ -31,8 +31,8 @@ static void reshape(struct chain *c, int channels, int side) {
     l->shape[1] = l->shape[2] = side;
 }
 
-/* The convolutional preset with cells of 8 pixels and m blocks each. */
-static void convolutional(struct chain *c, int m) {
+/* The encoder of the convolutional preset with cells of 8 pixels and m blocks each. */
+static void encoder(struct chain *c, int m) {
     static const int channels[] = {16, 32, 64, 64, 64}, stride[] = {2, 2, 2, 1, 1};
     static const int kernel[] = {5, 3, 3, 3, 1};
     for (int i = 0; i < 5; i++) {
@@ -40,6 +40,10 @@ static void convolutional(struct chain *c, int m) {
         lrelu(c);
     }
     conv(c, 3 * m, 1, 1);
+}
+
+static void convolutional(struct chain *c, int m) {
+    encoder(c, m);
     add(c, ATM_LAYER_SPLIT, 3, 0, 0);
     dense(c, 32);
     lrelu(c);
@@ -137,8 +141,38 @@ static void bench(const char *name, const struct chain *chain, ptrdiff_t side,
     atm_mem_free(w.output_grad);
 }
 
+static void encode(void *context) {
+    const struct work *w = context;
+    atm_plan_forward(w->plan, w->input);
+}
+
+/* Inference: 16 frames of 256x256, encoder only. */
+static void bench_encoder(void) {
+    enum { SIDE = 256, FRAMES = 16 };
+    struct chain c = {.count = 0};
+    struct work w = {.pixels = FRAMES * SIDE * SIDE};
+    struct atm_err err = {0};
+    const struct atm_plan_size size = {.items = FRAMES, .height = SIDE, .width = SIDE};
+    encoder(&c, 2);
+    if (atm_net_create(c.layer, c.count, (ptrdiff_t[]){1, SIDE, SIDE}, &w.net, &err) ||
+        atm_plan_create(w.net, &size, &w.plan, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        exit(1);
+    }
+    w.param = atm_mem_alloc((size_t)atm_net_param_count(w.net), sizeof(float));
+    w.input = atm_mem_alloc((size_t)w.pixels, sizeof(float));
+    atm_net_initialise(w.net, ATM_INIT_HE, 0.2F, 1, 0, w.param);
+    atm_plan_load(w.plan, w.param);
+    bench_report("encoder", "16 frames 256x256", bench_median(encode, &w, 1), 16 * 0.1733e9);
+    atm_plan_destroy(&w.plan);
+    atm_net_destroy(&w.net);
+    atm_mem_free(w.param);
+    atm_mem_free(w.input);
+}
+
 int main(void) {
     struct chain preset = {.count = 0}, spikes = {.count = 0};
+    bench_encoder();
     convolutional(&preset, 2);
     bench("convolutional 64x64 batch 32", &preset, 64,
           (struct atm_plan_size){.items = 32,

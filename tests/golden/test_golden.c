@@ -174,9 +174,9 @@ static void assert_tensors(const struct atm_h5 *file, const struct atm_net *net,
     }
 }
 
-/* One or five Adam steps on the same two images; losses and weights as in the file. */
+/* Five Adam steps on the same two images; losses and weights as in the file. */
 static void check_steps(const struct atm_h5 *file, const struct atm_net *net, struct atm_plan *plan,
-                        const float *input, ptrdiff_t count, int steps, float *params) {
+                        const float *input, ptrdiff_t count, float *params) {
     const ptrdiff_t n = atm_net_param_count(net);
     float *grad = atm_mem_alloc((size_t)n, sizeof *grad);
     float *moments = atm_mem_alloc((size_t)n, 2 * sizeof *moments);
@@ -184,7 +184,7 @@ static void check_steps(const struct atm_h5 *file, const struct atm_net *net, st
     double *losses = read(file, "losses", ATM_H5_F64, 5);
     struct atm_adam adam = atm_adam_defaults();
     adam.rate = 1e-4;
-    for (int step = 1; step <= steps; step++) {
+    for (int step = 1; step <= 5; step++) {
         atm_plan_load(plan, params);
         const float *output = atm_plan_forward(plan, input);
         const double loss = atm_loss_mse(count, output, input, output_grad);
@@ -197,8 +197,7 @@ static void check_steps(const struct atm_h5 *file, const struct atm_net *net, st
         if (step == 1)
             assert_tensors(file, net, "weights_after_1", params);
     }
-    if (steps == 5)
-        assert_tensors(file, net, "weights_after_5", params);
+    assert_tensors(file, net, "weights_after_5", params);
     atm_mem_free(grad);
     atm_mem_free(moments);
     atm_mem_free(output_grad);
@@ -218,26 +217,23 @@ static struct atm_h5 *open_or_skip(const char *path) {
     return file;
 }
 
-static void check_paper(const char *path, int blocks, int latent, ptrdiff_t params_expected,
-                        enum atm_conv_choice convolution) {
+static void check_paper(const char *path, int blocks, int latent, ptrdiff_t params_expected) {
     enum { SIDE = 128, IMAGES = 2, COUNT = IMAGES * SIDE * SIDE };
     struct atm_h5 *file = open_or_skip(path);
     struct chain chain;
     paper(&chain, blocks, latent);
     struct atm_net *net = create_net(&chain, SIDE);
     assert_int_equal(atm_net_param_count(net), params_expected);
-    struct atm_plan *plan = create_plan(net, (struct atm_plan_size){.items = IMAGES,
-                                                                    .height = SIDE,
-                                                                    .width = SIDE,
-                                                                    .per_cell = blocks,
-                                                                    .training = true,
-                                                                    .convolution = convolution});
+    struct atm_plan *plan = create_plan(
+        net,
+        (struct atm_plan_size){
+            .items = IMAGES, .height = SIDE, .width = SIDE, .per_cell = blocks, .training = true});
     float *params = read_params(file, net, "weights");
     float *input = read(file, "input", ATM_H5_F32, COUNT);
     double *expected = read(file, "output", ATM_H5_F64, COUNT);
     atm_plan_load(plan, params);
     assert_close("output", atm_plan_forward(plan, input), expected, COUNT);
-    check_steps(file, net, plan, input, COUNT, convolution == ATM_CONV_FFT ? 1 : 5, params);
+    check_steps(file, net, plan, input, COUNT, params);
     atm_mem_free(params);
     atm_mem_free(input);
     atm_mem_free(expected);
@@ -249,17 +245,12 @@ static void check_paper(const char *path, int blocks, int latent, ptrdiff_t para
 
 static void test_paper_spikes(void **state) {
     (void)state;
-    check_paper(REFERENCE "paper_spikes.h5", 10, 3, 307097, ATM_CONV_AUTO);
+    check_paper(REFERENCE "paper_spikes.h5", 10, 3, 307097);
 }
 
 static void test_paper_strokes(void **state) {
     (void)state;
-    check_paper(REFERENCE "paper_strokes.h5", 16, 6, 341051, ATM_CONV_DIRECT);
-}
-
-static void test_paper_spikes_fft(void **state) {
-    (void)state;
-    check_paper(REFERENCE "paper_spikes.h5", 10, 3, 307097, ATM_CONV_FFT);
+    check_paper(REFERENCE "paper_strokes.h5", 16, 6, 341051);
 }
 
 static void test_followup(void **state) {
@@ -349,8 +340,9 @@ static void test_small(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_small),         cmocka_unit_test(test_paper_spikes),
-        cmocka_unit_test(test_paper_strokes), cmocka_unit_test(test_paper_spikes_fft),
+        cmocka_unit_test(test_small),
+        cmocka_unit_test(test_paper_spikes),
+        cmocka_unit_test(test_paper_strokes),
         cmocka_unit_test(test_followup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Reads the JSON lines of the benchmarks and writes them as tables with ratios."""
+import json
+import math
+import sys
+
+rows = [json.loads(line) for line in sys.stdin if line.startswith("{")]
+value = {(r["kernel"], r["problem"]): r for r in rows}
+peak = next(r["gflops"] for r in rows if r["kernel"] == "fma_peak")
+threads = next(r["problem"] for r in rows if r["kernel"] == "fma_peak")
+
+
+def gflops(kernel, problem):
+    return value[kernel, problem]["gflops"] if (kernel, problem) in value else None
+
+
+def cell(number, digits=1):
+    return "" if number is None else f"{number:.{digits}f}"
+
+
+print(f"# Speed of the network engine, {threads}\n")
+print("Written by `bash tests/bench/run.sh`. FLOP are counted as the layers are written: folding, FFT and Winograd")
+print(f"(oneDNN may choose it) can exceed the peak of {peak:.0f} GFLOP/s that a register-only FMA loop reaches here.\n")
+print("| training step | ms | GFLOP/s | PyTorch ms | ratio |\n|---|---|---|---|---|")
+for r in rows:
+    if r["kernel"] == "training_step":
+        other = value.get(("training_step_torch", r["problem"]))
+        print(f"| {r['problem']} | {r['ns'] * 1e-6:.0f} | {r['gflops']:.0f} | "
+              f"{cell(other and other['ns'] * 1e-6, 0)} | {cell(other and other['ns'] / r['ns'])} |")
+for r in rows:
+    if r["kernel"] == "encoder":
+        print(f"\nEncoder, {r['problem']}: {r['ns'] * 1e-6:.1f} ms, {r['gflops']:.0f} GFLOP/s, "
+              f"{100 * r['gflops'] / peak:.0f} % of peak.")
+print("\nSingle convolutions, GFLOP/s; ratio: the better of direct and FFT over oneDNN.\n")
+print("| problem | operation | direct | % of peak | FFT | oneDNN | ratio |\n|---|---|---|---|---|---|---|")
+ratios = []
+problems = dict.fromkeys(r["problem"] for r in rows if r["kernel"].startswith("conv_"))
+for problem in problems:
+    for operation in ("forward", "input_grad", "weight_grad"):
+        direct, fft, onednn = (gflops(f"conv_{a}_{operation}", problem) for a in ("direct", "fft", "onednn"))
+        ratio = max(direct, fft or 0) / onednn if onednn else None
+        if ratio:
+            ratios.append(ratio)
+        print(f"| {problem} | {operation} | {cell(direct)} | {100 * direct / peak:.0f} | {cell(fft)} | "
+              f"{cell(onednn)} | {cell(ratio, 2)} |")
+if ratios:
+    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    print(f"\nGeometric mean of the ratios {mean:.2f}, smallest {min(ratios):.2f}.")
