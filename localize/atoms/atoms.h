@@ -85,7 +85,8 @@ struct atm_model {
     ptrdiff_t cell;           /* S; 0 for the PAPER kinds */
     ptrdiff_t window;         /* P, side of an atom's window before h */
     struct atm_net *encoder, *atom, *assembly;
-    ptrdiff_t param_count;    /* of all three, one after the other in this order */
+    struct atm_net *decoder;  /* atom and assembly as one chain; shares their weights */
+    ptrdiff_t param_count;    /* of encoder, atom, assembly, one after the other in this order */
     float *params;            /* owned */
     float *moments;           /* owned, 2 * param_count: Adam's */
     int64_t step, steps;      /* done, planned */

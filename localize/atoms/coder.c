@@ -3,22 +3,23 @@
 
 #include <string.h>
 
-/* The grid of a coder's plans: the encoder takes images, the atom blocks, the assembly windows. */
-static struct atm_plan_size plan_size(const struct atm_coder *coder, bool training) {
-    const struct atm_model_size *size = &coder->size;
+/* The grid of a model's plans: the encoder takes images, atom and decoder blocks, the assembly
+ * windows. */
+static struct atm_plan_size plan_size(const struct atm_model *model,
+                                      const struct atm_model_size *size, bool training) {
     return (struct atm_plan_size){.images = size->images,
                                   .grid_y = size->grid_y,
                                   .grid_x = size->grid_x,
                                   .per_cell = size->per_cell,
                                   .training = training,
                                   .convolution =
-                                      (enum atm_conv_choice)coder->model->net_options.convolution};
+                                      (enum atm_conv_choice)model->net_options.convolution};
 }
 
 static enum atm_status create_plans(struct atm_coder *coder, enum atm_coder_parts parts,
                                     struct atm_err *err) {
     const struct atm_model *model = coder->model;
-    struct atm_plan_size size = plan_size(coder, parts == ATM_CODER_TRAIN);
+    struct atm_plan_size size = plan_size(model, &coder->size, parts == ATM_CODER_TRAIN);
     enum atm_status status = ATM_OK;
     if (parts & ATM_CODER_ENCODE) {
         size.items = coder->size.images;
@@ -28,11 +29,7 @@ static enum atm_status create_plans(struct atm_coder *coder, enum atm_coder_part
     if (!status && (parts & ATM_CODER_DECODE)) {
         size.items = coder->size.images * coder->size.blocks;
         size.height = size.width = 1;
-        status = atm_plan_create(model->atom, &size, &coder->atom, err);
-    }
-    if (!status && (parts & ATM_CODER_DECODE)) {
-        size.height = size.width = model->window;
-        status = atm_plan_create(model->assembly, &size, &coder->assembly, err);
+        status = atm_plan_create(model->decoder, &size, &coder->decoder, err);
     }
     return status;
 }
@@ -50,11 +47,6 @@ enum atm_status atm_coder_create(const struct atm_model *model, const struct atm
         atm_coder_destroy(&made);
         return status;
     }
-    if (made->atom) {
-        ptrdiff_t shape[4];
-        atm_plan_output_shape(made->atom, shape);
-        made->feature_count = shape[1] * shape[2] * shape[3];
-    }
     atm_coder_load(made, model->params);
     *coder = made;
     return ATM_OK;
@@ -64,21 +56,17 @@ void atm_coder_destroy(struct atm_coder **coder) {
     if (!*coder)
         return;
     atm_plan_destroy(&(*coder)->encoder);
-    atm_plan_destroy(&(*coder)->atom);
-    atm_plan_destroy(&(*coder)->assembly);
+    atm_plan_destroy(&(*coder)->decoder);
     atm_mem_free(*coder);
     *coder = NULL;
 }
 
 void atm_coder_load(struct atm_coder *coder, const float *params) {
     const struct atm_model *model = coder->model;
-    const float *atom = params + atm_net_param_count(model->encoder);
     if (coder->encoder)
         atm_plan_load(coder->encoder, params);
-    if (coder->atom)
-        atm_plan_load(coder->atom, atom);
-    if (coder->assembly)
-        atm_plan_load(coder->assembly, atom + atm_net_param_count(model->atom));
+    if (coder->decoder)
+        atm_plan_load(coder->decoder, params + atm_net_param_count(model->encoder));
 }
 
 const float *atm_coder_encode(struct atm_coder *coder, const float *images) {
@@ -86,8 +74,7 @@ const float *atm_coder_encode(struct atm_coder *coder, const float *images) {
 }
 
 const float *atm_coder_decode(struct atm_coder *coder, const float *latents) {
-    coder->features = atm_plan_forward(coder->atom, latents);
-    return atm_plan_forward(coder->assembly, coder->features);
+    return atm_plan_forward(coder->decoder, latents);
 }
 
 /* ---- Single atoms ---- */
@@ -102,58 +89,63 @@ ptrdiff_t atm_model_atom_side(const struct atm_model *model) {
     return model->cell ? (2 * margin_cells(model) + 1) * model->cell : model->height;
 }
 
-/* Atoms of `count` latents, their windows in the middle of otherwise empty images. */
-static enum atm_status render_batch(struct atm_plan *atom, struct atm_plan *assembly,
-                                    const struct atm_coder *coder, const float *latents,
-                                    float *features, float *images) {
-    const struct atm_model_size *size = &coder->size;
-    const float *windows = atm_plan_forward(atom, latents);
-    ptrdiff_t n = coder->feature_count, middle = size->blocks / 2, side = size->height;
+/* Plans whose every image has a grid of cells with one block each, and whose atom plan makes one
+ * block an image: the middle one. */
+struct renderer {
+    struct atm_model_size size;
+    struct atm_plan *atom, *assembly;
+    ptrdiff_t feature_count; /* of a block's window: C * P * P */
+};
+
+/* Atoms of a batch of latents, their windows in the middle of otherwise empty images. */
+static void render_batch(const struct renderer *renderer, const float *latents, float *features,
+                         float *images) {
+    const struct atm_model_size *size = &renderer->size;
+    const float *windows = atm_plan_forward(renderer->atom, latents);
+    ptrdiff_t n = renderer->feature_count, middle = size->blocks / 2, side = size->height;
     for (ptrdiff_t i = 0; i < size->images; i++)
         memcpy(features + (i * size->blocks + middle) * n, windows + i * n,
                (size_t)n * sizeof *features);
-    const float *out = atm_plan_forward(assembly, features);
+    const float *out = atm_plan_forward(renderer->assembly, features);
     memcpy(images, out, (size_t)(size->images * side * side) * sizeof *images);
-    return ATM_OK;
 }
 
 enum { RENDER_BATCH = 64 };
 
-/* A coder whose every image has a grid of cells with one block each, and whose atom plan makes one
- * block an image: the middle one. */
-static enum atm_status create_renderer(const struct atm_model *model, struct atm_coder *coder,
+static enum atm_status create_renderer(const struct atm_model *model, struct renderer *renderer,
                                        struct atm_err *err) {
     ptrdiff_t side = atm_model_atom_side(model);
     ptrdiff_t grid = model->cell ? side / model->cell : 1;
-    *coder = (struct atm_coder){.model = model};
-    coder->size = (struct atm_model_size){RENDER_BATCH, side, side, grid, grid, 1, grid * grid};
-    struct atm_plan_size size = plan_size(coder, false);
+    *renderer = (struct renderer){.size = {RENDER_BATCH, side, side, grid, grid, 1, grid * grid}};
+    struct atm_plan_size size = plan_size(model, &renderer->size, false);
     size.items = RENDER_BATCH;
     size.height = size.width = 1;
-    enum atm_status status = atm_plan_create(model->atom, &size, &coder->atom, err);
+    enum atm_status status = atm_plan_create(model->atom, &size, &renderer->atom, err);
     if (status)
         return status;
     size.items = RENDER_BATCH * grid * grid;
     size.height = size.width = model->window;
-    status = atm_plan_create(model->assembly, &size, &coder->assembly, err);
+    status = atm_plan_create(model->assembly, &size, &renderer->assembly, err);
     if (status)
         return status;
     ptrdiff_t shape[4];
-    atm_plan_output_shape(coder->atom, shape);
-    coder->feature_count = shape[1] * shape[2] * shape[3];
-    atm_coder_load(coder, model->params);
+    atm_plan_output_shape(renderer->atom, shape);
+    renderer->feature_count = shape[1] * shape[2] * shape[3];
+    const float *atom = model->params + atm_net_param_count(model->encoder);
+    atm_plan_load(renderer->atom, atom);
+    atm_plan_load(renderer->assembly, atom + atm_net_param_count(model->atom));
     return ATM_OK;
 }
 
 enum atm_status atm_model_render_atoms(const struct atm_model *model, ptrdiff_t count,
                                        const float *latents, float *images, struct atm_err *err) {
-    struct atm_coder coder;
+    struct renderer renderer;
     float *features = NULL, *batch = NULL;
     ptrdiff_t side = atm_model_atom_side(model), d = model->latent;
-    enum atm_status status = create_renderer(model, &coder, err);
+    enum atm_status status = create_renderer(model, &renderer, err);
     if (status)
         goto done;
-    size_t windows = (size_t)(RENDER_BATCH * coder.size.blocks * coder.feature_count);
+    size_t windows = (size_t)(RENDER_BATCH * renderer.size.blocks * renderer.feature_count);
     features = atm_mem_alloc(windows, sizeof *features);
     batch = atm_mem_alloc((size_t)(RENDER_BATCH * (d + side * side)), sizeof *batch);
     if (!features || !batch) {
@@ -164,12 +156,12 @@ enum atm_status atm_model_render_atoms(const struct atm_model *model, ptrdiff_t 
     for (ptrdiff_t i = 0; i < count; i += RENDER_BATCH) {
         ptrdiff_t n = count - i < RENDER_BATCH ? count - i : RENDER_BATCH;
         memcpy(batch, latents + i * d, (size_t)(n * d) * sizeof *batch);
-        render_batch(coder.atom, coder.assembly, &coder, batch, features, rendered);
+        render_batch(&renderer, batch, features, rendered);
         memcpy(images + i * side * side, rendered, (size_t)(n * side * side) * sizeof *images);
     }
 done:
-    atm_plan_destroy(&coder.atom);
-    atm_plan_destroy(&coder.assembly);
+    atm_plan_destroy(&renderer.atom);
+    atm_plan_destroy(&renderer.assembly);
     atm_mem_free(features);
     atm_mem_free(batch);
     return status;

@@ -7,9 +7,7 @@
 struct atm_coder {
     const struct atm_model *model; /* borrowed */
     struct atm_model_size size;
-    struct atm_plan *encoder, *atom, *assembly; /* NULL when not wanted */
-    const float *features; /* of the last decode: (B * blocks, C, P, P) */
-    ptrdiff_t feature_count; /* C * P * P */
+    struct atm_plan *encoder, *decoder; /* NULL when not wanted */
 };
 
 #endif

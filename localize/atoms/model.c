@@ -30,6 +30,19 @@ static void damp_last_layer(struct atm_model *model) {
         params[last->offset + i] *= 0.1F;
 }
 
+/* One chain from a block to the image: its plans keep the blocks' maps in the engine's own order.
+ */
+static enum atm_status create_decoder(struct atm_model *model, const struct atm_preset *preset,
+                                      struct atm_err *err) {
+    struct atm_layer layers[2 * ATM_PRESET_LAYERS];
+    const ptrdiff_t block[3] = {preset->latent, 1, 1};
+    memcpy(layers, preset->atom, (size_t)preset->atom_count * sizeof *layers);
+    memcpy(layers + preset->atom_count, preset->assembly,
+           (size_t)preset->assembly_count * sizeof *layers);
+    return atm_net_create(layers, preset->atom_count + preset->assembly_count, block,
+                          &model->decoder, err);
+}
+
 static enum atm_status create_nets(struct atm_model *model, const struct atm_preset *preset,
                                    struct atm_err *err) {
     ptrdiff_t side = preset->height ? preset->height : 4 * preset->cell;
@@ -37,7 +50,8 @@ static enum atm_status create_nets(struct atm_model *model, const struct atm_pre
     const ptrdiff_t window[3] = {preset->features, preset->window, preset->window};
     if (atm_net_create(preset->encoder, preset->encoder_count, image, &model->encoder, err) ||
         atm_net_create(preset->atom, preset->atom_count, block, &model->atom, err) ||
-        atm_net_create(preset->assembly, preset->assembly_count, window, &model->assembly, err))
+        atm_net_create(preset->assembly, preset->assembly_count, window, &model->assembly, err) ||
+        create_decoder(model, preset, err))
         return err ? err->status : ATM_FAIL;
     model->param_count = atm_net_param_count(model->encoder) + atm_net_param_count(model->atom) +
                          atm_net_param_count(model->assembly);
@@ -84,6 +98,7 @@ void atm_model_destroy(struct atm_model **model) {
     atm_net_destroy(&m->encoder);
     atm_net_destroy(&m->atom);
     atm_net_destroy(&m->assembly);
+    atm_net_destroy(&m->decoder);
     atm_mem_free(m->params);
     atm_mem_free(m->moments);
     atm_mem_free(m->calibration.coefficients);

@@ -16,11 +16,11 @@ struct atm_trainer {
     struct atm_training_set set;      /* borrowed frames */
     struct atm_coder *coder;
     ptrdiff_t patch_h, patch_w;
-    float *batch;        /* (batch, patch_h, patch_w) */
-    float *output_grad;  /* the same */
-    float *feature_grad; /* (batch * blocks, C * P * P) */
-    float *grad;         /* param_count */
-    double *energy;      /* (batch * blocks) */
+    float *batch;       /* (batch, patch_h, patch_w) */
+    float *output_grad; /* the same */
+    float *block_scale; /* (batch * blocks): gradient of the penalty */
+    float *grad;        /* param_count */
+    double *energy;     /* (batch * blocks) */
 };
 
 /* ---- Batches ---- */
@@ -60,23 +60,19 @@ static void draw_batch(struct atm_trainer *t, uint64_t purpose, uint64_t index, 
 
 static const double penalty_floor = 1e-3;
 
-static double add_penalty(struct atm_trainer *t, double weight, float *grad) {
+/* Energies of the last decode's blocks; scale, if wanted, gets the penalty's gradient in the form
+ * that atm_plan_backward_blocks takes. */
+static double block_penalty(struct atm_trainer *t, double weight, float *scale) {
     const struct atm_coder *coder = t->coder;
-    ptrdiff_t n = coder->feature_count, blocks = coder->size.images * coder->size.blocks;
-#pragma omp parallel for schedule(static)
-    for (ptrdiff_t b = 0; b < blocks; b++) {
-        const float *f = coder->features + b * n;
-        double energy = 0;
-        for (ptrdiff_t i = 0; i < n; i++)
-            energy += (double)f[i] * (double)f[i];
-        t->energy[b] = energy;
-        float slope = (float)(0.5 * weight * pow(energy + penalty_floor, -0.75));
-        for (ptrdiff_t i = 0; grad && i < n; i++)
-            grad[b * n + i] += slope * f[i];
-    }
+    ptrdiff_t blocks = coder->size.images * coder->size.blocks;
     double sum = 0;
-    for (ptrdiff_t b = 0; b < blocks; b++)
-        sum += pow(t->energy[b] + penalty_floor, 0.25);
+    atm_plan_block_energy(coder->decoder, t->energy);
+    for (ptrdiff_t b = 0; b < blocks; b++) {
+        const double root = sqrt(sqrt(t->energy[b] + penalty_floor));
+        if (scale)
+            scale[b] = (float)(0.5 * weight / (root * root * root));
+        sum += root;
+    }
     return weight * sum;
 }
 
@@ -111,20 +107,12 @@ static double forward(struct atm_trainer *t, bool want_grad) {
 
 static double backward(struct atm_trainer *t, double penalty) {
     struct atm_coder *coder = t->coder;
-    const struct atm_model *model = t->model;
-    ptrdiff_t images = coder->size.images,
-              count = images * coder->size.blocks * coder->feature_count;
-    float *atom_grad = t->grad + atm_net_param_count(model->encoder);
-    float *assembly_grad = atom_grad + atm_net_param_count(model->atom);
-    memset(t->grad, 0, (size_t)model->param_count * sizeof *t->grad);
-    const float *features = atm_plan_backward(coder->assembly, t->output_grad, assembly_grad, true);
-    double cost = 0;
-    if (penalty > 0) {
-        memcpy(t->feature_grad, features, (size_t)count * sizeof *features);
-        cost = add_penalty(t, penalty / (double)images, t->feature_grad);
-        features = t->feature_grad;
-    }
-    const float *latents = atm_plan_backward(coder->atom, features, atom_grad, true);
+    float *scale = penalty > 0 ? t->block_scale : NULL;
+    memset(t->grad, 0, (size_t)t->model->param_count * sizeof *t->grad);
+    double cost = scale ? block_penalty(t, penalty / (double)coder->size.images, scale) : 0;
+    const float *latents =
+        atm_plan_backward_blocks(coder->decoder, t->output_grad, scale,
+                                 t->grad + atm_net_param_count(t->model->encoder), true);
     atm_plan_backward(coder->encoder, latents, t->grad, false);
     return cost;
 }
@@ -210,10 +198,10 @@ static enum atm_status allocate(struct atm_trainer *t, struct atm_err *err) {
     size_t blocks = (size_t)(size->images * size->blocks);
     t->batch = atm_mem_alloc(pixels, sizeof *t->batch);
     t->output_grad = atm_mem_alloc(pixels, sizeof *t->output_grad);
-    t->feature_grad = atm_mem_alloc(blocks * (size_t)t->coder->feature_count, sizeof(float));
+    t->block_scale = atm_mem_alloc(blocks, sizeof *t->block_scale);
     t->grad = atm_mem_alloc((size_t)t->model->param_count, sizeof *t->grad);
     t->energy = atm_mem_alloc(blocks, sizeof *t->energy);
-    if (!t->batch || !t->output_grad || !t->feature_grad || !t->grad || !t->energy)
+    if (!t->batch || !t->output_grad || !t->block_scale || !t->grad || !t->energy)
         return atm_err_memory(err, "training; lower train.batch or train.patch_px");
     return ATM_OK;
 }
@@ -258,7 +246,7 @@ static void collect_latents(struct atm_trainer *t, uint64_t index, struct latent
     draw_batch(t, ATM_RNG_EVAL, index, 0, t->set.count - t->set.validation_count);
     const float *latents = atm_coder_encode(t->coder, t->batch);
     atm_coder_decode(t->coder, latents);
-    add_penalty(t, 0, NULL);
+    block_penalty(t, 0, NULL);
     double strongest = 0;
     for (ptrdiff_t b = 0; b < blocks; b++)
         strongest = fmax(strongest, t->energy[b]);
@@ -293,7 +281,7 @@ void atm_trainer_destroy(struct atm_trainer **trainer) {
     atm_coder_destroy(&t->coder);
     atm_mem_free(t->batch);
     atm_mem_free(t->output_grad);
-    atm_mem_free(t->feature_grad);
+    atm_mem_free(t->block_scale);
     atm_mem_free(t->grad);
     atm_mem_free(t->energy);
     atm_mem_free(t);
