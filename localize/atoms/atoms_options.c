@@ -33,7 +33,7 @@ const struct atm_section atm_net_section = {"net", "how the network is computed"
 
 #define TRAIN struct atm_train_options
 static const struct atm_key train_keys[] = {
-    ATM_KEY(TRAIN, steps, INT, "1500", 1, 1e9, "", "steps of Adam"),
+    ATM_KEY(TRAIN, steps, INT, "1000", 1, 1e9, "", "steps of Adam"),
     ATM_KEY(TRAIN, batch, INT, "16", 1, 4096, "", "patches a step"),
     ATM_KEY(TRAIN, patch_px, INT, "32", 8, 4096, "px",
             "side of the training patches; smaller frames are taken whole"),

@@ -12,7 +12,7 @@ static const struct atm_key keys[] = {
             "PSF sigma; auto: from the model's atom, then from the data"),
     ATM_KEY(struct atm_refine_options, merge_radius, DOUBLE, "0.7", 0, 5, "sigma",
             "seeds nearer than this become one before fitting"),
-    ATM_KEY(struct atm_refine_options, false_per_frame, DOUBLE, "0.02", 1e-9, 10, "emitters",
+    ATM_KEY(struct atm_refine_options, false_per_frame, DOUBLE, "0.002", 1e-9, 10, "emitters",
             "false emitters that noise alone may cause in a frame of 1000 pixels"),
     ATM_KEY(struct atm_refine_options, rounds, INT, "8", 0, 100, "",
             "of fitting, adding emitters from the residual and removing them"),

@@ -41,6 +41,19 @@ static double goodness(const struct atm_tile *tile, const struct atm_fit_axes *a
     return pixels > 4 ? sum / (pixels - 4) : 1;
 }
 
+/* Deviance of an emitter as if it were alone: what noise must not reach more often than promised,
+ * however dim the population is thought to be. Close pairs, whose joint errors are large, keep it. */
+static double strength(const struct atm_tile *tile, ptrdiff_t index) {
+    const struct atm_fit_axes *a = &tile->fit.axes[index];
+    double information = 0, amplitude = tile->spots[index].amplitude;
+    for (ptrdiff_t y = 0; y < a->ny; y++)
+        for (ptrdiff_t x = 0; x < a->nx; x++) {
+            double h = a->hx[x] * a->hy[y];
+            information += h * h * tile->fit.weight[(a->y0 + y) * tile->width + a->x0 + x];
+        }
+    return amplitude * amplitude * information;
+}
+
 static int64_t flags_of(const struct atm_refine *refine, const struct atm_loc *loc,
                         ptrdiff_t index) {
     const struct atm_tile *tile = &refine->tile;
@@ -137,6 +150,8 @@ enum atm_status atm_refine_report(struct atm_refine *refine, const struct atm_re
     enum atm_status status = spread(refine, err);
     ptrdiff_t others = out->count;
     for (ptrdiff_t i = 0; i < tile->count && !status; i++) {
+        if (strength(tile, i) < tile->threshold)
+            continue;
         struct atm_loc loc = row(refine, input, area, i);
         struct atm_table earlier = {.rows = out->rows, .count = others};
         if (whole(&loc) && belongs(area, &loc, &earlier, first))
