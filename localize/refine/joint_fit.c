@@ -147,7 +147,8 @@ static void accept_trial(struct atm_fit *fit, struct atm_spot *spots) {
     swap(&fit->axes_values, &fit->trial_axes_values);
     struct atm_fit_axes *keep = fit->axes;
     fit->axes = fit->trial_axes, fit->trial_axes = keep;
-    memcpy(spots, fit->trial, (size_t)fit->count * sizeof *spots);
+    if (fit->count)
+        memcpy(spots, fit->trial, (size_t)fit->count * sizeof *spots);
 }
 
 static bool coupled(const struct atm_fit *fit, const struct atm_spot *a, const struct atm_spot *b) {

@@ -8,6 +8,7 @@
 #include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics_double.h>
 #include <math.h>
+#include <string.h>
 
 /* So many emitters tell sigma and brightness well enough (sigma to half a per cent); frames beyond
  * are skipped, evenly. */
@@ -149,44 +150,44 @@ static double surprise(const gsl_vector *v, void *context) {
     return -sum;
 }
 
+/* Descend from one start; keep the result when it is the best so far. */
+static void descend(gsl_multimin_fminimizer *m, struct brightness *b, double mean, double sd,
+                    double *best, struct atm_refine_population *population) {
+    double values[4] = {mean, log(sd), -2, -2}, steps[4] = {0.2, 0.2, 0.2, 0.2}, pairs;
+    gsl_vector_view start = gsl_vector_view_array(values, 4);
+    gsl_vector_view step = gsl_vector_view_array(steps, 4);
+    gsl_multimin_function f = {surprise, 4, b};
+    gsl_multimin_fminimizer_set(m, &f, &start.vector, &step.vector);
+    for (int i = 0; i < EVALUATIONS && gsl_multimin_fminimizer_size(m) > 1e-3; i++)
+        gsl_multimin_fminimizer_iterate(m);
+    if (!(m->fval < *best))
+        return;
+    *best = m->fval;
+    population->log_mean = gsl_vector_get(m->x, 0);
+    population->log_sd = fmin(exp(gsl_vector_get(m->x, 1)) + LEAST_SD, 1.5);
+    shares_of(m->x, &population->dim_share, &pairs);
+}
+
 /* Best of several starts: the first pass leaves pairs that were taken for one, a second mode. */
-static bool fit_population(struct brightness *b, struct atm_refine_population *population) {
-    double quantiles[3], best = INFINITY;
-    gsl_vector *start = gsl_vector_alloc(4), *step = gsl_vector_alloc(4);
+static enum atm_status fit_population(struct brightness *b,
+                                      struct atm_refine_population *population,
+                                      struct atm_err *err) {
     gsl_multimin_fminimizer *m =
         gsl_multimin_fminimizer_alloc(gsl_multimin_fminimizer_nmsimplex2, 4);
-    gsl_multimin_function f = {surprise, 4, b};
-    double *sorted = atm_mem_alloc((size_t)b->count, sizeof *sorted);
-    bool made = start && step && m && sorted;
-    for (ptrdiff_t i = 0; made && i < b->count; i++)
-        sorted[i] = b->logs[i];
-    if (made)
+    double *sorted = atm_mem_alloc((size_t)b->count, sizeof *sorted), best = INFINITY;
+    if (m && sorted) {
+        memcpy(sorted, b->logs, (size_t)b->count * sizeof *sorted);
         gsl_sort(sorted, 1, (size_t)b->count);
-    for (int k = 0; made && k < 3; k++)
-        quantiles[k] =
-            gsl_stats_quantile_from_sorted_data(sorted, 1, (size_t)b->count, 0.25 * (k + 1));
-    for (int k = 0; made && k < 6; k++) {
-        gsl_vector_set(start, 0, quantiles[k % 3]);
-        gsl_vector_set(start, 1, log(k < 3 ? 0.05 : 0.3));
-        gsl_vector_set(start, 2, -2);
-        gsl_vector_set(start, 3, -2);
-        gsl_vector_set_all(step, 0.2);
-        gsl_multimin_fminimizer_set(m, &f, start, step);
-        for (int i = 0; i < EVALUATIONS && gsl_multimin_fminimizer_size(m) > 1e-3; i++)
-            gsl_multimin_fminimizer_iterate(m);
-        if (m->fval < best) {
-            best = m->fval;
-            population->log_mean = gsl_vector_get(m->x, 0);
-            population->log_sd = fmin(exp(gsl_vector_get(m->x, 1)) + LEAST_SD, 1.5);
-            double pairs;
-            shares_of(m->x, &population->dim_share, &pairs);
+        for (int k = 0; k < 6; k++) {
+            double mean = gsl_stats_quantile_from_sorted_data(sorted, 1, (size_t)b->count,
+                                                              0.25 * (k % 3 + 1));
+            descend(m, b, mean, k < 3 ? 0.05 : 0.3, &best, population);
         }
     }
+    enum atm_status status = m && sorted ? ATM_OK : atm_err_memory(err, "the population");
     atm_mem_free(sorted);
     gsl_multimin_fminimizer_free(m);
-    gsl_vector_free(start);
-    gsl_vector_free(step);
-    return made && isfinite(best);
+    return status;
 }
 
 static enum atm_status learn(const struct atm_table *table, double pixels,
@@ -201,8 +202,10 @@ static enum atm_status learn(const struct atm_table *table, double pixels,
         b.logs[b.count] = log(table->rows[i].photons);
         b.variances[b.count++] = error * error;
     }
-    if (!status && b.count >= POPULATION_LEAST && fit_population(&b, population))
+    if (!status && b.count >= POPULATION_LEAST) {
+        status = fit_population(&b, population, err);
         population->density = (double)table->count / pixels;
+    }
     atm_mem_free(b.logs);
     atm_mem_free(b.variances);
     return status;

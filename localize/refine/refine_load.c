@@ -124,7 +124,7 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
     const struct atm_refine_population *population = &input->population;
     tile->brightness = (struct atm_brightness){
         .log_mean = population->log_mean - log(atm_refine_scale(input->noise).gain),
-        .log_sd = population->log_sd,
+        .log_sd = population->density > 0 ? population->log_sd : 0,
         .dim_share = fmin(fmax(population->dim_share, DIM_LEAST), 0.9),
     };
     tile->density = population->density;
