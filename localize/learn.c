@@ -77,7 +77,7 @@ static void choose_grid(const struct atm_source_info *info, struct atm_model_opt
     if (!model->cell_px)
         model->cell_px = 4;
     if (!model->blocks_per_cell)
-        model->blocks_per_cell = model->cell_px == 8 || per_cell > 0.3 ? 2 : 1;
+        model->blocks_per_cell = model->cell_px == 8 || per_cell > 0.2 ? 2 : 1;
     atm_log(sink, ATM_LOG_INFO,
             "%.3f peaks per 4x4 px and frame: cells of %lld px with %lld blocks each", per_cell,
             (long long)model->cell_px, (long long)model->blocks_per_cell);
@@ -161,7 +161,8 @@ static enum atm_status train(struct atm_source *source, struct atm_model *model,
     if (!status) {
         shuffle_frames(frames, set.count, info->height * info->width, options->seed);
         set.frames = frames;
-        set.validation_count = (ptrdiff_t)((double)set.count * options->train.validation);
+        set.validation_count = (ptrdiff_t)ceil((double)set.count * options->train.validation);
+        set.validation_count -= set.validation_count == set.count; /* a single frame: none */
         status = atm_trainer_create(model, &options->train, &set, &trainer, err);
     }
     if (!status)
