@@ -142,9 +142,11 @@ static enum atm_status train_loop(struct atm_trainer *trainer, struct atm_model 
         if (status)
             return status;
         const struct atm_curve_point *last = atm_trainer_last(trainer);
-        atm_log_progress(sink, "training steps", model->step, train->steps,
-                         "loss %.4g, held out %.4g", last ? last->loss : NAN,
-                         last ? last->validation : NAN);
+        if (last)
+            atm_log_progress(sink, "training steps", model->step, train->steps,
+                             "loss %.4g, held out %.4g", last->loss, last->validation);
+        else
+            atm_log_progress(sink, "training steps", model->step, train->steps, "%s", "");
     }
     return ATM_OK;
 }

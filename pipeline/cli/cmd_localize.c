@@ -2,6 +2,7 @@
 #include "mem.h"
 #include "paths.h"
 #include "stages.h"
+#include <math.h>
 #include <unistd.h>
 
 /* Files that belong to LOCS. */
@@ -30,11 +31,32 @@ static enum atm_status make_names(const char *output, struct names *names, struc
                : atm_err_memory(err, "file names");
 }
 
+/* The map from blocks to photons holds for images like those that the model learned from. */
+static enum atm_status check_scale(const struct atm_call *call, const struct atm_source *source,
+                                   const struct atm_model *model, struct atm_err *err) {
+    enum { SUSPICIOUS = 3, HOPELESS = 20 };
+    double ratio = atm_source_info(source)->scale / model->image_scale;
+    double factor = fmax(ratio, 1 / ratio);
+    if (factor >= HOPELESS)
+        return atm_err_set(err, ATM_FAIL,
+                           "%s: the peaks of %s are %.3g times those that this model was trained "
+                           "on; is camera.gain right? Otherwise train on this movie: leave out "
+                           "--model",
+                           call->model, call->args[0], ratio);
+    if (factor >= SUSPICIOUS)
+        atm_log(call->sink, ATM_LOG_WARNING,
+                "%s: the movie's peaks are %.3g times those that this model was trained on",
+                call->model, ratio);
+    return ATM_OK;
+}
+
 static enum atm_status get_model(struct atm_call *call, struct atm_source *source,
                                  const struct names *names, struct atm_model **model,
                                  struct atm_err *err) {
-    if (call->model)
-        return atm_model_load(call->model, model, err);
+    if (call->model) {
+        enum atm_status status = atm_model_load(call->model, model, err);
+        return status ? status : check_scale(call, source, *model, err);
+    }
     return atm_stage_learn(source, &call->config, names->model, names->curve, call->sink, model,
                            err);
 }

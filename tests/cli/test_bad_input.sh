@@ -74,6 +74,7 @@ refuses 1 'movie\.tif' localize movie.tif -o locs.csv --model movie.tif
 refuses 1 'text\.tif' localize movie.tif -o locs.csv --model text.tif
 refuses 1 '(choose|remove).*movie\.h5' "$atomloc" train movie.tif -o movie.h5 -c "$tiny"
 succeeds "the movie that a model was to replace" "$atomloc" info movie.h5
+refuses 1 'zero_model\.h5.*times.*--model' localize movie.tif -o locs.csv --model zero_model.h5 --set camera.gain=50
 # The published network is for frames of 64x64; the movie's are 32x32.
 refuses 1 '64' localize movie.tif -o locs.csv --set model.kind=paper_spikes_64
 nothing_left locs.csv locs.px.csv locs.png locs.journal
