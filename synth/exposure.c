@@ -39,9 +39,9 @@ void atm_exposure_execute(const struct atm_camera *camera, struct atm_rng *rng, 
                           const double *expected, float *adu) {
     double read_noise = camera->read_noise * camera->em_gain;
     for (ptrdiff_t i = 0; i < count; i++) {
-        double signal = expected[i] * camera->em_gain;
+        double detected = expected[i] * camera->qe, signal = detected * camera->em_gain;
         if (rng) {
-            signal = multiply(camera, rng, gsl_ran_poisson(&rng->gsl, expected[i]));
+            signal = multiply(camera, rng, gsl_ran_poisson(&rng->gsl, detected));
             if (read_noise > 0)
                 signal += gsl_ran_gaussian_ziggurat(&rng->gsl, read_noise);
         }

@@ -53,10 +53,9 @@ enum atm_status atm_synth_check(const struct atm_synth_options *options, double 
  * values count as offset 0, gain 1, em_gain 1, qe 1, read noise 0. truth (may be NULL) receives a
  * copy, owned by the caller (atm_table_free); it is left alone on failure.
  *
- * The photons and the background of the options arrive at the camera. The truth holds what the
- * camera detects of them on average: photo-electrons, after QE and before EM gain, of that emitter
- * in that frame (with psf = sampled the amplitude instead of the total). The two are the same where
- * qe is 1. Truth rows stand by frame, then id; an id is one emitter (one on-period when blinking).
+ * Photons and background, of the options and of the truth, arrive at the camera, before its QE: what
+ * localizing gives back, which divides by it. The truth's photons are those of that emitter in that
+ * frame (with psf = sampled the amplitude instead of the total). Truth rows stand by frame, then id; an id is one emitter (one on-period when blinking).
  * Emitters whose centre lies outside the field (negative margin) are in the image only.
  * On ATM_STOPPED and on every failure nothing is left under either name. */
 enum atm_status atm_scene_write(const struct atm_synth_options *options,

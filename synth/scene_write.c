@@ -20,19 +20,19 @@ struct studio {
     uint64_t seed;
     const struct atm_sink *sink;
     struct atm_emitters emitters; /* owned; photons after QE */
-    double *background;           /* owned (H, W): expected photo-electrons */
+    double *background;           /* owned (H, W): expected photons */
     double *expected;             /* owned (threads, H, W) */
     float *adu;                   /* owned (block, H, W) */
     ptrdiff_t pixels, block;
     int64_t clipped; /* pixels that the sample type cannot hold */
 };
 
-/* Expected photo-electrons of a background pixel in column x. */
+/* Expected photons of a background pixel in column x. */
 static double background_at(const struct studio *studio, double x) {
     const struct atm_synth_options *o = studio->options;
     double across = (x + 0.5) / (double)o->width - 0.5;
     double relative = 1 + o->background_gradient * across;
-    return studio->camera.qe * o->background * fmax(relative, 0);
+    return o->background * fmax(relative, 0);
 }
 
 static enum atm_status allocate(struct studio *studio, struct atm_err *err) {
@@ -228,8 +228,6 @@ static enum atm_status simulate(struct studio *studio, const char *path, const c
     if (status == ATM_OK)
         status = atm_emitters_draw(o, studio->camera.pixel_size_nm, studio->seed, studio->sink,
                                    &studio->emitters, err);
-    for (ptrdiff_t i = 0; i < studio->emitters.count; i++)
-        studio->emitters.rows[i].photons *= studio->camera.qe;
     if (status == ATM_OK)
         status = allocate(studio, err);
     if (status == ATM_OK)

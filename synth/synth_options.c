@@ -62,7 +62,7 @@ static const struct atm_key keys[] = {
            "lognormal between photons_min and photons_max"),
     NUMBER(photons, DOUBLE, "1000", 1e-6, 1e7, "photons",
            "fixed: the value; uniform: the upper end; lognormal: the mean before truncation. They "
-           "arrive at the camera; the truth holds what is detected, camera.qe of them"),
+           "arrive at the camera, before its quantum efficiency"),
     NUMBER(photons_min, DOUBLE, "300", 0, 1e7, "photons", "uniform, lognormal: lower end"),
     NUMBER(photons_max, DOUBLE, "3000", 1e-6, 1e7, "photons", "lognormal: upper end"),
     NUMBER(photons_spread, DOUBLE, "0.5", 0.001, 5, "",

@@ -65,7 +65,7 @@ static float *read_movie(const char *path, struct atm_movie_info *info) {
 static void render_truth(const struct atm_synth_options *o, const struct atm_table *truth,
                          int64_t frame, double *expected, float *adu) {
     for (ptrdiff_t i = 0; i < o->height * o->width; i++)
-        expected[i] = camera.qe * o->background;
+        expected[i] = o->background;
     for (ptrdiff_t i = 0; i < truth->count; i++) {
         const struct atm_loc *row = &truth->rows[i];
         struct atm_psf_spot spot = {row->x, row->y, o->sigma_px, row->photons};
@@ -103,7 +103,7 @@ static void truth_explains_every_pixel(void **state) {
             const struct atm_loc *a = &truth.rows[i], *b = &stored.rows[i];
             assert_true(a->frame == b->frame && fabs(a->x - b->x) < 1e-5);
             assert_true(fabs(a->photons - b->photons) <= 1e-6 * a->photons);
-            assert_true(fabs(b->background - 18) < 1e-5); /* 20 photons, QE 0.9 */
+            assert_true(fabs(b->background - 20) < 1e-5);
         }
         atm_table_free(&truth);
         atm_table_free(&stored);
@@ -128,7 +128,7 @@ static void noise_keeps_the_mean(void **state) {
     double slope = 0; /* of the truth's background */
     for (ptrdiff_t i = 0; i < truth.count; i++) {
         photons += truth.rows[i].photons;
-        double line = 18 * (1 + 0.8 * ((truth.rows[i].x + 0.5) / 41 - 0.5));
+        double line = 20 * (1 + 0.8 * ((truth.rows[i].x + 0.5) / 41 - 0.5));
         slope = fmax(slope, fabs(truth.rows[i].background - line));
     }
     for (ptrdiff_t i = 0; i < (ptrdiff_t)pixels; i++) {
@@ -136,7 +136,7 @@ static void noise_keeps_the_mean(void **state) {
         sum += electrons;
         left += i % o.width == 0 ? electrons : 0;
     }
-    double total = photons + 18 * pixels;
+    double total = camera.qe * (photons + 20 * pixels); /* electrons */
     assert_true(slope < 1e-9);
     assert_true(fabs(sum - total) < 5 * sqrt(total + 2.6 * pixels));
     double edge = 18 * (1 - 0.4 + 0.8 * 0.5 / 41), edge_pixels = pixels / 41;
@@ -214,7 +214,7 @@ static void outside_emitters_light_pixels_only(void **state) {
     float *movie = read_movie(in_folder("outside.h5"), &info);
     ptrdiff_t pixels = o.frames * o.height * o.width;
     for (ptrdiff_t i = 0; i < pixels; i++)
-        sum += (movie[i] - camera.offset) * camera.gain - 18;
+        sum += (movie[i] - camera.offset) * camera.gain / camera.qe - 20;
     /* what flows in over the edge equals what flows out */
     assert_true(fabs(sum / light - 1) < 0.02);
     atm_table_free(&truth);
