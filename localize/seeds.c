@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Pixels of one encoder pass: enough to keep the kernels busy, little enough for the cache. */
-enum { BATCH_PIXELS = 1 << 17 };
+/* Pixels that are handed to the encoder at a time; it cuts them into passes of its own. */
+enum { BATCH_PIXELS = 1 << 22 };
 
 struct atm_seeder {
     const struct atm_model *model; /* borrowed */

@@ -21,7 +21,9 @@ static enum atm_status create_plans(struct atm_coder *coder, enum atm_coder_part
     const struct atm_model *model = coder->model;
     struct atm_plan_size size = plan_size(model, &coder->size, parts == ATM_CODER_TRAIN);
     enum atm_status status = ATM_OK;
-    if (parts & ATM_CODER_ENCODE) {
+    if (parts == ATM_CODER_ENCODE && model->cell) {
+        status = atm_tiles_create(model, &coder->size, &coder->tiles, err);
+    } else if (parts & ATM_CODER_ENCODE) {
         size.items = coder->size.images;
         size.height = coder->size.height, size.width = coder->size.width;
         status = atm_plan_create(model->encoder, &size, &coder->encoder, err);
@@ -55,6 +57,7 @@ enum atm_status atm_coder_create(const struct atm_model *model, const struct atm
 void atm_coder_destroy(struct atm_coder **coder) {
     if (!*coder)
         return;
+    atm_tiles_destroy(&(*coder)->tiles);
     atm_plan_destroy(&(*coder)->encoder);
     atm_plan_destroy(&(*coder)->decoder);
     atm_mem_free(*coder);
@@ -63,6 +66,8 @@ void atm_coder_destroy(struct atm_coder **coder) {
 
 void atm_coder_load(struct atm_coder *coder, const float *params) {
     const struct atm_model *model = coder->model;
+    if (coder->tiles)
+        atm_tiles_load(coder->tiles, params);
     if (coder->encoder)
         atm_plan_load(coder->encoder, params);
     if (coder->decoder)
@@ -70,7 +75,8 @@ void atm_coder_load(struct atm_coder *coder, const float *params) {
 }
 
 const float *atm_coder_encode(struct atm_coder *coder, const float *images) {
-    return atm_plan_forward(coder->encoder, images);
+    return coder->tiles ? atm_tiles_encode(coder->tiles, images)
+                        : atm_plan_forward(coder->encoder, images);
 }
 
 const float *atm_coder_decode(struct atm_coder *coder, const float *latents) {

@@ -211,6 +211,16 @@ const struct atm_tensor *atm_net_tensor(const struct atm_net *net, int index) {
 
 ptrdiff_t atm_net_param_count(const struct atm_net *net) { return net->params; }
 
+ptrdiff_t atm_net_reach(const struct atm_net *net) {
+    ptrdiff_t reach = 0, jump = 1;
+    for (int i = 0; i < net->count; i++)
+        if (net->layers[i].kind == ATM_LAYER_CONV) {
+            reach += (net->layers[i].kernel - 1) / 2 * jump;
+            jump *= net->layers[i].stride;
+        }
+    return reach;
+}
+
 void atm_net_initialise(const struct atm_net *net, enum atm_init init, float slope, uint64_t seed,
                         uint64_t first_stream, float *params) {
     ptrdiff_t fan_in = 1; /* a bias follows its weight and shares its range */

@@ -59,6 +59,10 @@ int atm_net_tensor_count(const struct atm_net *net);
 const struct atm_tensor *atm_net_tensor(const struct atm_net *net, int index);
 ptrdiff_t atm_net_param_count(const struct atm_net *net);
 
+/* How many input pixels beside an output's own cell (stride x stride pixels) it depends on, at
+ * most: for chains of convolutions, upsampling aside. */
+ptrdiff_t atm_net_reach(const struct atm_net *net);
+
 /* ATM_INIT_HE: normal, variance 2 / ((1 + slope^2) fan_in) with the slope given, biases zero.
  * ATM_INIT_UNIFORM: uniform in +-1/sqrt(fan_in), biases too (PyTorch's default).
  * One random substream per tensor, index = first_stream + tensor number. */

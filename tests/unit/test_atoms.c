@@ -121,10 +121,18 @@ static float *spot_frames(ptrdiff_t count, ptrdiff_t side, double sigma) {
 }
 
 static struct atm_train_options train_options(int64_t steps) {
-    return (struct atm_train_options){.steps = steps, .batch = 8, .patch_px = 24, .rate = 2e-3,
-                                      .warmup_steps = 20, .decay_fraction = 0.4, .clip_norm = 5,
-                                      .penalty = 0.02, .penalty_start = 0.3, .validation = 0.1,
-                                      .checkpoint_every = 50, .memory_mb = 10};
+    return (struct atm_train_options){.steps = steps,
+                                      .batch = 8,
+                                      .patch_px = 24,
+                                      .rate = 2e-3,
+                                      .warmup_steps = 20,
+                                      .decay_fraction = 0.4,
+                                      .clip_norm = 5,
+                                      .penalty = 0.02,
+                                      .penalty_start = 0.3,
+                                      .validation = 0.1,
+                                      .checkpoint_every = 50,
+                                      .memory_mb = 10};
 }
 
 static void run_to(struct atm_model *model, const struct atm_train_options *options,
@@ -173,9 +181,10 @@ static void training_continues_to_the_same_bytes(void **state) {
     atm_mem_free(frames);
 }
 
-/* The gradient that training follows is that of its loss: one step of plain descent along a numerically
- * checked direction would be tedious through Adam, so: the loss must fall tenfold on easy data, and the
- * atom that was learned must be a spot of the right width at the place that the map says. */
+/* The gradient that training follows is that of its loss: one step of plain descent along a
+ * numerically checked direction would be tedious through Adam, so: the loss must fall tenfold on
+ * easy data, and the atom that was learned must be a spot of the right width at the place that the
+ * map says. */
 static void training_finds_spots(void **state) {
     (void)state;
     float *frames = spot_frames(300, 24, 1.3);
@@ -200,6 +209,35 @@ static void training_finds_spots(void **state) {
     assert_true(c->monotone > 0.9);
     atm_model_destroy(&model);
     atm_mem_free(frames);
+}
+
+/* Frames larger than a tile: the codes of the whole frame, to the bit. */
+static void tiles_leave_no_seams(void **state) {
+    (void)state;
+    enum { IMAGES = 3, HEIGHT = 264, WIDTH = 612 };
+    struct atm_model_options options = small_options();
+    struct atm_model *model = make(&options, 5);
+    struct atm_model_size size;
+    struct atm_err err = {0};
+    struct atm_coder *coder = NULL;
+    struct atm_plan *plan = NULL;
+    struct atm_rng rng;
+    float *images = atm_mem_alloc(IMAGES * HEIGHT * WIDTH, sizeof *images);
+    atm_rng_init(&rng, 3, ATM_RNG_TEST, 0);
+    for (int i = 0; i < IMAGES * HEIGHT * WIDTH; i++)
+        images[i] = (float)atm_rng_uniform(&rng);
+    assert_int_equal(atm_model_size(model, IMAGES, HEIGHT, WIDTH, &size, &err), ATM_OK);
+    assert_int_equal(atm_coder_create(model, &size, ATM_CODER_ENCODE, &coder, &err), ATM_OK);
+    const struct atm_plan_size whole = {
+        .items = IMAGES, .height = HEIGHT, .width = WIDTH, .per_cell = size.per_cell};
+    assert_int_equal(atm_plan_create(model->encoder, &whole, &plan, &err), ATM_OK);
+    atm_plan_load(plan, model->params);
+    assert_memory_equal(atm_coder_encode(coder, images), atm_plan_forward(plan, images),
+                        (size_t)(IMAGES * size.blocks * model->latent) * sizeof(float));
+    atm_plan_destroy(&plan);
+    atm_coder_destroy(&coder);
+    atm_model_destroy(&model);
+    atm_mem_free(images);
 }
 
 static void damaged_files_are_refused(void **state) {
@@ -237,6 +275,7 @@ int main(void) {
         cmocka_unit_test(rendered_atoms_add_up),
         cmocka_unit_test(training_continues_to_the_same_bytes),
         cmocka_unit_test(training_finds_spots),
+        cmocka_unit_test(tiles_leave_no_seams),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(polynomial_has_every_monomial_once),
     };
