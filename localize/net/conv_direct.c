@@ -188,37 +188,44 @@ static enum atm_status direct_create(const struct conv_problem *problem, void **
 
 /* --- Weights --- */
 
+/* First and last element of a mask. */
+static int lowest(uint32_t mask) { return __builtin_ctz(mask); }
+static int highest(uint32_t mask) { return 31 - __builtin_clz(mask); }
+
 /* Sum of the kernel elements in both masks. */
 static float masked_sum(const float *kernel, int size, uint32_t rows, uint32_t columns) {
     float sum = 0;
-    for (int ky = 0; ky < size; ky++)
-        for (int kx = 0; kx < size; kx++)
+    for (int ky = lowest(rows); ky <= highest(rows); ky++)
+        for (int kx = lowest(columns); kx <= highest(columns); kx++)
             if (rows >> ky & 1 && columns >> kx & 1)
                 sum += kernel[ky * size + kx];
     return sum;
 }
 
-/* Weight of channel c of `to` for tap t. */
-static float pass_weight(const struct direct *s, const struct direction *d, const struct pass *pass,
-                         const float *weight, ptrdiff_t c, ptrdiff_t t) {
+/* Weights of channels c..c + block - 1 of `to`, all taps, in the order of the kernels. */
+static void load_block(const struct direct *s, const struct direction *d, const struct pass *pass,
+                       const float *weight, ptrdiff_t c, int block) {
     const int k = s->problem.kernel;
-    const ptrdiff_t b = t % pass->x.taps, a = t / pass->x.taps % pass->y.taps,
-                    from = t / pass->x.taps / pass->y.taps;
-    const ptrdiff_t filter =
-        d->transposed ? from * s->problem.x.channels + c : c * s->problem.x.channels + from;
-    return masked_sum(weight + filter * k * k, k, pass->y.mask[a], pass->x.mask[b]);
+    const ptrdiff_t in = s->problem.x.channels;
+    float *packed = pass->weight + c * pass->taps;
+    for (ptrdiff_t from = 0; from < d->from.channels; from++)
+        for (int a = 0; a < pass->y.taps; a++)
+            for (int b = 0; b < pass->x.taps; b++)
+                for (ptrdiff_t to = c; to < c + block; to++) {
+                    const ptrdiff_t filter = d->transposed ? from * in + to : to * in + from;
+                    *packed++ =
+                        masked_sum(weight + filter * k * k, k, pass->y.mask[a], pass->x.mask[b]);
+                }
 }
 
 static void load_pass(const struct direct *s, const struct direction *d, const struct pass *pass,
                       const float *weight) {
+#pragma omp parallel for schedule(static)
     for (ptrdiff_t p = 0; p < d->parts; p++) {
         const ptrdiff_t end = smaller((p + 1) * d->part, d->to.channels);
         for (ptrdiff_t c = p * d->part; c < end;) {
             const int block = atm_kernel_block(s->kernels->block, end - c);
-            float *packed = pass->weight + c * pass->taps;
-            for (ptrdiff_t t = 0; t < pass->taps; t++)
-                for (int i = 0; i < block; i++)
-                    *packed++ = pass_weight(s, d, pass, weight, c + i, t);
+            load_block(s, d, pass, weight, c, block);
             c += block;
         }
     }
@@ -342,10 +349,13 @@ static void scatter_grad(const struct direct *s, const struct pass *pass, const 
     const ptrdiff_t filters = s->problem.y.channels * s->problem.x.channels;
     for (ptrdiff_t f = 0; f < filters; f++, gw += k * k)
         for (int a = 0; a < pass->y.taps; a++)
-            for (int b = 0; b < pass->x.taps; b++, sums++)
-                for (int i = 0; i < k * k; i++)
-                    if (pass->y.mask[a] >> (i / k) & 1 && pass->x.mask[b] >> (i % k) & 1)
-                        gw[i] += *sums;
+            for (int b = 0; b < pass->x.taps; b++, sums++) {
+                const uint32_t rows = pass->y.mask[a], columns = pass->x.mask[b];
+                for (int ky = lowest(rows); ky <= highest(rows); ky++)
+                    for (int kx = lowest(columns); kx <= highest(columns); kx++)
+                        if (rows >> ky & 1 && columns >> kx & 1)
+                            gw[ky * k + kx] += *sums;
+            }
 }
 
 static void direct_weight_grad(void *state, const float *x, const float *gy, float *gw, float *gb) {

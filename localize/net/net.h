@@ -108,7 +108,7 @@ void atm_plan_block_energy(const struct atm_plan *plan, double *energy);
  * the gradient of a penalty on the energies, for which scale is twice its derivative. */
 const float *atm_plan_backward_blocks(struct atm_plan *plan, const float *output_grad,
                                       const float *scale, float *param_grad, bool want_input);
-/* Lines of text, one a layer: shapes, algorithm, MFLOP. Owned by the caller (atm_mem_free). */
+/* Lines of text, one a layer: shapes, algorithm, MFLOP as written, share. Owned by the caller (atm_mem_free). */
 char *atm_plan_describe(const struct atm_plan *plan);
 
 /* Adam (Kingma and Ba, arXiv:1412.6980), as PyTorch computes it. moments: 2 * count floats, zero at
