@@ -79,7 +79,7 @@ static void choose_grid(const struct atm_source_info *info, struct atm_model_opt
     if (!model->blocks_per_cell)
         model->blocks_per_cell = model->cell_px == 8 || per_cell > 0.2 ? 2 : 1;
     atm_log(sink, ATM_LOG_INFO,
-            "%.3f peaks per 4x4 px and frame: cells of %lld px with %lld blocks each", per_cell,
+            "%.3f peaks per 4x4 px and frame: cells of %lld px, blocks in each: %lld", per_cell,
             (long long)model->cell_px, (long long)model->blocks_per_cell);
 }
 

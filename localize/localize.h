@@ -12,12 +12,16 @@
 
 /* ---- Source: a movie as the network and the refinement see it ---- */
 
+enum atm_input_background {
+    ATM_BACKGROUND_SMOOTH, /* auto: smooth over the field and followed in time */
+    ATM_BACKGROUND_NONE,
+};
 struct atm_input_options {
     char path[ATM_KEY_TEXT_SIZE]; /* movie of the train and localize stages; empty: the synth stage's */
     int64_t first_frame;
     int64_t frame_count;     /* 0: all */
     bool allow_truncated;
-    int background;          /* auto: smooth background, followed over field and time | none */
+    int background;          /* enum atm_input_background */
     double scale;            /* image units that become 1 for the network; auto: from the movie */
 };
 extern const struct atm_section atm_input_section;
@@ -50,10 +54,6 @@ void atm_source_close(struct atm_source **source);
 
 /* ---- Learning and calibration ---- */
 
-/* Train a model on the movie. checkpoint (may be NULL): file that is written every checkpoint_every steps and on
- * a stop, continued from when it exists and fits, removed by the caller when the model is safe. Returns
- * ATM_STOPPED after writing it. The model comes back calibrated. sets options left to
- * "auto" from the movie and logs them. */
 struct atm_calibrate_options {
     int64_t samples;     /* blocks measured */
     int64_t max_degree;  /* of the polynomial map; chosen by held-out error up to this */
@@ -65,6 +65,10 @@ struct atm_learn_options {
     struct atm_calibrate_options calibrate;
     uint64_t seed;
 };
+/* Train a model on the movie; it comes back calibrated. What the options leave to the movie is chosen from its
+ * density and logged. checkpoint (may be NULL): file that is written every checkpoint_every steps and on a
+ * stop (ATM_STOPPED), continued from when provenance (may be NULL) is the same, removed by the caller when
+ * the model is safe. */
 enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_learn_options *options,
                                 const char *checkpoint, const char *provenance,
                                 const struct atm_sink *sink, struct atm_model **model,
@@ -86,7 +90,6 @@ extern const struct atm_section atm_localize_section;
 
 struct atm_localize_summary {
     ptrdiff_t frames, localizations;
-    ptrdiff_t resumed_frames; /* taken over from the journal */
     double sigma_px;          /* PSF width used */
     struct atm_noise noise;   /* used */
     struct atm_refine_population population; /* used; log_sd 0: too few emitters to learn it */

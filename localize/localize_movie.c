@@ -259,10 +259,8 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
         atm_log(sink, ATM_LOG_INFO, "%td frames are done already", state.frames);
     if (!status)
         status = all_chunks(&run, state.chunks, journal, sink, table, err);
-    if (!status) {
+    if (!status)
         describe(&run, table, summary);
-        summary->resumed_frames = state.frames;
-    }
     atm_journal_close(&journal);
     run_free(&run);
     return status;

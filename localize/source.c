@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SAMPLED_CHUNKS = 4, MAX_PEAKS = 20000 };
+enum { SAMPLED_CHUNKS = 4, SAMPLED_FRAMES = 8 /* of a chunk, at most */ };
 
 struct atm_source {
     struct atm_movie *movie; /* owned */
@@ -19,9 +19,7 @@ struct atm_source {
 
 const struct atm_source_info *atm_source_info(const struct atm_source *s) { return &s->info; }
 
-struct atm_movie *atm_source_movie(struct atm_source *s) {
-    return s->movie;
-}
+struct atm_movie *atm_source_movie(struct atm_source *s) { return s->movie; }
 
 enum atm_status atm_source_read(struct atm_source *s, ptrdiff_t index, float *image,
                                 float *background, ptrdiff_t *count, struct atm_err *err) {
@@ -35,7 +33,7 @@ enum atm_status atm_source_read(struct atm_source *s, ptrdiff_t index, float *im
     for (ptrdiff_t i = 0; i < n * pixels; i++)
         image[i] = (float)(((double)image[i] - s->offset) * s->photons_per_adu);
     *count = n;
-    if (s->options.background == 1) {
+    if (s->options.background == ATM_BACKGROUND_NONE) {
         memset(background, 0, (size_t)(n * pixels) * sizeof *background);
         return ATM_OK;
     }
@@ -51,15 +49,17 @@ enum atm_status atm_source_read(struct atm_source *s, ptrdiff_t index, float *im
 struct statistics {
     double level, variance; /* sums over the sampled frames */
     ptrdiff_t frames, peaks;
-    float *heights;
+    float *heights; /* (peak_room) */
+    ptrdiff_t peak_room;
 };
 
-/* Noise level and peaks of every eighth frame of a chunk. */
+/* Noise level and peaks of evenly spread frames of a chunk. */
 static void add_chunk(const struct atm_source_info *info, const float *image,
                       const float *background, ptrdiff_t count, float *values,
                       struct statistics *st) {
     ptrdiff_t pixels = info->height * info->width;
-    for (ptrdiff_t t = 0; t<count; t += count> 8 ? 8 : 1) {
+    ptrdiff_t step = (count + SAMPLED_FRAMES - 1) / SAMPLED_FRAMES;
+    for (ptrdiff_t t = 0; t < count; t += step) {
         const float *frame = image + t * pixels, *ground = background + t * pixels;
         double level, sd, mean = 0, top = 0;
         for (ptrdiff_t i = 0; i < pixels; i++) {
@@ -73,7 +73,7 @@ static void add_chunk(const struct atm_source_info *info, const float *image,
         st->frames++;
         st->peaks +=
             atm_background_peaks(frame, ground, info->height, info->width, fmax(sd, 0.02 * top),
-                                 st->heights + st->peaks, MAX_PEAKS - st->peaks);
+                                 st->heights + st->peaks, st->peak_room - st->peaks);
     }
 }
 
@@ -95,7 +95,10 @@ static struct atm_noise guess_noise(const struct atm_source_info *info) {
 static enum atm_status measure(struct atm_source *s, struct atm_err *err) {
     struct atm_source_info *info = &s->info;
     size_t pixels = (size_t)(info->height * info->width);
-    struct statistics st = {.heights = atm_mem_alloc(MAX_PEAKS, sizeof(float))};
+    /* Of four neighbours at most one is a local maximum. */
+    ptrdiff_t room = SAMPLED_CHUNKS * SAMPLED_FRAMES * (ptrdiff_t)(pixels / 4 + 1);
+    struct statistics st = {.heights = atm_mem_alloc((size_t)room, sizeof(float)),
+                            .peak_room = room};
     float *image = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, 2 * sizeof *image);
     float *values = atm_mem_alloc(pixels, sizeof *values);
     enum atm_status status =

@@ -18,8 +18,7 @@ enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder
                                     struct atm_tuning *tuning, struct atm_err *err);
 
 /* Noise of an unknown camera: the variance of the residuals (frame - model), in bins of the model's value, as
- * a straight line. Both (count); scratch is not needed by the caller. Leaves noise alone when
- * there is nothing to fit. */
+ * a straight line. Both (count). Leaves noise alone when there is too little to fit. */
 enum atm_status atm_tune_noise(const float *residual, const float *model, ptrdiff_t count,
                                struct atm_noise *noise, struct atm_err *err);
 

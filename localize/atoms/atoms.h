@@ -30,9 +30,10 @@ struct atm_model_options {
 };
 extern const struct atm_section atm_model_section;
 
+enum atm_model_init { ATM_MODEL_INIT_AUTO, ATM_MODEL_INIT_HE, ATM_MODEL_INIT_UNIFORM };
 struct atm_net_options {
-    int convolution; /* auto | fft | direct */
-    int init;        /* auto | he | uniform */
+    int convolution; /* enum atm_conv_choice */
+    int init;        /* enum atm_model_init; resolved in a model: not auto */
 };
 extern const struct atm_section atm_net_section;
 
@@ -73,7 +74,7 @@ void atm_calibration_apply(const struct atm_calibration *calibration, ptrdiff_t 
 
 struct atm_curve_point {
     int64_t step;
-    double loss, validation, penalty, rate; /* validation is NAN between the validations */
+    double loss, validation, penalty, rate; /* validation is NAN when no frame is held out */
 };
 
 struct atm_model {

@@ -1,4 +1,4 @@
-/* Inside of a coder, shared by training: the three plans and the shapes between them. */
+/* Inside of a coder, shared by training: its two plans and the size they are made for. */
 #ifndef ATM_CODER_H
 #define ATM_CODER_H
 

@@ -6,7 +6,7 @@
 
 /* Random streams of the weights: one per tensor, numbered through the three chains. */
 static void initialise(struct atm_model *model) {
-    enum atm_init init = model->net_options.init == 1 ? ATM_INIT_HE : ATM_INIT_UNIFORM;
+    enum atm_init init = model->net_options.init == ATM_MODEL_INIT_HE ? ATM_INIT_HE : ATM_INIT_UNIFORM;
     struct atm_net *nets[3] = {model->encoder, model->atom, model->assembly};
     uint64_t stream = 0;
     float *params = model->params;
@@ -72,8 +72,9 @@ enum atm_status atm_model_create(const struct atm_model_options *options,
         return atm_err_memory(err, "a model");
     made->options = *options;
     made->net_options = *net_options;
-    if (!made->net_options.init)
-        made->net_options.init = options->kind == ATM_MODEL_CONVOLUTIONAL ? 2 : 1;
+    if (made->net_options.init == ATM_MODEL_INIT_AUTO)
+        made->net_options.init = options->kind == ATM_MODEL_CONVOLUTIONAL ? ATM_MODEL_INIT_UNIFORM
+                                                                          : ATM_MODEL_INIT_HE;
     made->height = preset.height, made->width = preset.width;
     made->latent = preset.latent, made->blocks = preset.blocks;
     made->cell = preset.cell, made->window = preset.window;
@@ -85,7 +86,7 @@ enum atm_status atm_model_create(const struct atm_model_options *options,
         return status;
     }
     initialise(made);
-    if (made->net_options.init == 1)
+    if (made->net_options.init == ATM_MODEL_INIT_HE)
         damp_last_layer(made);
     *model = made;
     return ATM_OK;

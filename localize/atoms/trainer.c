@@ -94,7 +94,7 @@ static double penalty_at(const struct atm_trainer *t, int64_t step) {
                                                                                : 0;
 }
 
-/* Forward: sum of squared errors per image (mean over the batch), plus the penalty. */
+/* Sum of squared errors per image, mean over the batch; its gradient into output_grad. */
 static double forward(struct atm_trainer *t, bool want_grad) {
     const float *latents = atm_coder_encode(t->coder, t->batch);
     const float *output = atm_coder_decode(t->coder, latents);
@@ -105,6 +105,7 @@ static double forward(struct atm_trainer *t, bool want_grad) {
     return mse * (double)pixels;
 }
 
+/* Gradients into grad; returns the penalty per image, which goes into them. */
 static double backward(struct atm_trainer *t, double penalty) {
     struct atm_coder *coder = t->coder;
     float *scale = penalty > 0 ? t->block_scale : NULL;

@@ -140,6 +140,8 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
     static const char *const movies[] = {".tif", ".tiff", ".h5", ".hdf5"};
     enum atm_path_kind kind;
     enum atm_status status = atm_path_kind(call->args[0], &kind, err);
+    if (!status)
+        status = atm_path_check_not_input(call->args[1], call->args[0], err);
     if (!status && kind == ATM_PATH_MODEL)
         status = atm_err_set(err, ATM_USAGE, "%s: is a model; movies and tables can be converted",
                              call->args[0]);

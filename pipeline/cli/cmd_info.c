@@ -10,6 +10,14 @@ static void print_number(const char *what, double value, const char *unit) {
         printf("%-20s %.6g%s%s\n", what, value, unit[0] ? " " : "", unit);
 }
 
+/* A table may not say its movie's size: 0. */
+static void print_extent(const char *what, ptrdiff_t extent) {
+    if (extent)
+        printf("%-20s %td\n", what, extent);
+    else
+        printf("%-20s unknown\n", what);
+}
+
 static void print_provenance(const char *text) {
     if (text && text[0])
         printf("\nprovenance:\n%s", text);
@@ -88,8 +96,9 @@ static enum atm_status print_table(const struct atm_call *call, struct atm_err *
     if (!status) {
         printf("%-20s table\n%-20s %td\n", "kind:", "rows:", table.count);
         print_columns(table.columns);
-        printf("%-20s %td\n%-20s %td\n%-20s %td\n", "frames of movie:", table.frames,
-               "width:", table.width, "height:", table.height);
+        print_extent("frames of movie:", table.frames);
+        print_extent("width:", table.width);
+        print_extent("height:", table.height);
         print_number("pixel size:", table.pixel_size_nm, "nm");
         print_provenance(table.provenance);
     }

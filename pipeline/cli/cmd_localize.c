@@ -67,6 +67,10 @@ static enum atm_status work(struct atm_call *call, const struct names *names,
     const char *const outputs[] = {call->output, NULL};
     enum atm_status status = atm_table_check_name(call->output, err);
     if (!status)
+        status = atm_path_check_not_input(call->output, call->args[0], err);
+    if (!status)
+        status = atm_path_check_not_input(call->output, call->model, err);
+    if (!status)
         status = atm_path_check_output(call->output, err);
     if (!status && call->model && access(call->model, R_OK))
         status = atm_err_errno(err, call->model, "read the model");

@@ -22,8 +22,10 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
     status =
         atm_scene_write(&call->config.synth, &call->config.camera, (uint64_t)call->config.run.seed,
                         call->output, provenance, call->sink, NULL, err);
+    bool in_stack = atm_path_ends(call->output, ".h5") || atm_path_ends(call->output, ".hdf5");
     if (!status)
-        atm_log(call->sink, ATM_LOG_INFO, "wrote %s", call->output);
+        atm_log(call->sink, ATM_LOG_INFO, "wrote %s, the true emitters %s", call->output,
+                in_stack ? "in its /truth" : "beside it as _truth.px.csv");
     atm_mem_free(provenance);
     return status;
 }

@@ -8,7 +8,10 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
     struct atm_model *model = NULL;
     char *curve = atm_path_beside(call->output, "_curve.png");
     enum atm_status status =
-        curve ? atm_path_check_output(call->output, err) : atm_err_memory(err, "a file name");
+        curve ? atm_path_check_not_input(call->output, call->args[0], err)
+              : atm_err_memory(err, "a file name");
+    if (!status)
+        status = atm_path_check_output(call->output, err);
     if (!status)
         status = atm_stage_open(call->args[0], &call->config, call->sink, &source, err);
     if (!status)

@@ -74,6 +74,16 @@ enum atm_status atm_path_check_output(const char *path, struct atm_err *err) {
     return status;
 }
 
+enum atm_status atm_path_check_not_input(const char *output, const char *input,
+                                         struct atm_err *err) {
+    struct stat out, in;
+    if (!input || stat(output, &out) || stat(input, &in) || out.st_dev != in.st_dev ||
+        out.st_ino != in.st_ino)
+        return ATM_OK;
+    return atm_err_set(err, ATM_USAGE,
+                       "%s: the output would replace the input; give it another name", output);
+}
+
 enum atm_status atm_path_make_folder(const char *path, struct atm_err *err) {
     char folder[PATH_MAX];
     if (snprintf(folder, sizeof folder, "%s", path) >= (int)sizeof folder)

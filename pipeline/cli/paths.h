@@ -20,6 +20,9 @@ bool atm_path_ends(const char *path, const char *ending);
 bool atm_path_exists(const char *path);
 /* Can a file of this name be made in its folder? To be asked before hours of work. Leaves nothing. */
 enum atm_status atm_path_check_output(const char *path, struct atm_err *err);
+/* Fails where the output would replace that input (NULL: none), also by another name of the same file. */
+enum atm_status atm_path_check_not_input(const char *output, const char *input,
+                                         struct atm_err *err);
 /* The folder and those above it. */
 enum atm_status atm_path_make_folder(const char *path, struct atm_err *err);
 

@@ -7,11 +7,20 @@
 #include <unistd.h>
 
 /* A signal handler can reach nothing else. */
-static volatile sig_atomic_t stop_asked;
+static volatile sig_atomic_t stop_asked, asked_at_s;
 
+/* The first signal asks; one that comes later insists and ends the program at once. Job runners
+ * signal the process and its group, so that the same request arrives twice within moments. */
 static void ask_to_stop(int signal_number) {
-    (void)signal_number;
-    stop_asked = 1;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!stop_asked) {
+        asked_at_s = (sig_atomic_t)now.tv_sec;
+        stop_asked = 1;
+    } else if ((sig_atomic_t)now.tv_sec > asked_at_s + 1) {
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+    }
 }
 
 static bool stopped(void *context) {
@@ -102,7 +111,7 @@ static void progress(void *context, const char *what, int64_t done, int64_t tota
 void atm_terminal_init(struct atm_terminal *terminal, struct atm_sink *sink) {
     *terminal = (struct atm_terminal){.interactive = isatty(STDERR_FILENO) != 0};
     *sink = (struct atm_sink){line, progress, stopped, terminal};
-    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = ask_to_stop};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

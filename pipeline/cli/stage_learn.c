@@ -99,14 +99,17 @@ enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_conf
         status = learn_provenance(source, config, &provenance, err);
     if (!status)
         status = reuse(model_path, provenance, sink, model, err);
+    bool as_it_was = !status && *model;
     if (!status && !*model)
         status = train(source, config, model_path, provenance, sink, model, err);
     else if (!status && strcmp(atm_provenance_identity((*model)->provenance),
-                               atm_provenance_identity(provenance)) != 0)
+                               atm_provenance_identity(provenance)) != 0) {
+        as_it_was = false;
         status = atm_stage_calibrate(*model, config, model_path, sink, err);
+    }
     if (!status)
         status = atm_stage_curve(*model, curve_path, err);
-    if (!status)
+    if (!status && !as_it_was)
         atm_log(sink, ATM_LOG_INFO, "wrote %s and %s", model_path, curve_path);
     atm_mem_free(provenance);
     return status;

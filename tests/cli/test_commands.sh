@@ -76,6 +76,8 @@ succeeds "eval as JSON" "$atomloc" eval movie_truth.px.csv u.csv --json $nm
 /usr/bin/python3 -c 'import json, sys; json.load(open("stdout"))' || fail "eval --json is not JSON"
 succeeds "info of a table" "$atomloc" info t.hdf5
 grep -qE '^kind: +table$' stdout || fail "info of a table"
+succeeds "info of a table without a size" "$atomloc" info movie_truth.px.csv
+grep -qE '^width: +unknown$' stdout || fail "a size that the table does not say: $(cat stdout)"
 succeeds "picture" "$atomloc" convert t.hdf5 t.png
 [ "$(head -c 4 t.png | od -An -tx1 | tr -d ' ')" = 89504e47 ] || fail "t.png is not a PNG"
 succeeds "config into a file" "$atomloc" config -o out.ini

@@ -41,6 +41,7 @@ grep -q 'model.h5.*reused' stderr || fail "the model does not depend on [refine]
 "${run[@]}" -o stopped >stdout 2>stderr &
 process=$!
 wait_for stopped/model.h5.checkpoint "$process"
+kill -INT "$process" 2>/dev/null # twice, as from a job runner that signals the process and its group
 kill -INT "$process" 2>/dev/null
 wait "$process"
 code=$?
