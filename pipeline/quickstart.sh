@@ -15,8 +15,6 @@ cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build build
 
 say "3/3  build/atomloc run configs/quickstart.ini"
-# Threads that spin while they wait would slow down whatever else the machine does, and so themselves.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 started=$SECONDS
 build/atomloc run configs/quickstart.ini
 results=results/quickstart

@@ -6,7 +6,9 @@
 #include <omp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct atm_command *const commands[] = {
     &atm_command_localize,  &atm_command_run,    &atm_command_synth,
@@ -43,6 +45,15 @@ static int close_stdout(int code) {
         return code ? code : EXIT_FAILED;
     }
     return code;
+}
+
+/* Waiting threads must sleep rather than spin, or another program on the same cores makes training
+ * several times slower. OpenMP's runtime reads its environment when it is loaded, so the program
+ * starts itself once more; where that is not possible it goes on as it is. */
+static void let_threads_sleep(char **argv) {
+    if (getenv("OMP_WAIT_POLICY") || setenv("OMP_WAIT_POLICY", "passive", 1))
+        return;
+    execv("/proc/self/exe", argv);
 }
 
 static void prepare_libraries(int64_t threads) {
@@ -105,6 +116,7 @@ int main(int argc, char **argv) {
         puts("atomloc " ATM_VERSION);
         return close_stdout(EXIT_DONE);
     }
+    let_threads_sleep(argv);
     const struct atm_command *command = find_command(argv[1]);
     if (!command) {
         fprintf(stderr, "atomloc: error: no command is called \"%s\"\n\n", argv[1]);
