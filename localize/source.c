@@ -19,7 +19,9 @@ struct atm_source {
 
 const struct atm_source_info *atm_source_info(const struct atm_source *s) { return &s->info; }
 
-struct atm_movie *atm_source_movie(struct atm_source *s) { return s->movie; }
+struct atm_movie *atm_source_movie(struct atm_source *s) {
+    return s->movie;
+}
 
 enum atm_status atm_source_read(struct atm_source *s, ptrdiff_t index, float *image,
                                 float *background, ptrdiff_t *count, struct atm_err *err) {

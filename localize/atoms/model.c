@@ -6,7 +6,8 @@
 
 /* Random streams of the weights: one per tensor, numbered through the three chains. */
 static void initialise(struct atm_model *model) {
-    enum atm_init init = model->net_options.init == ATM_MODEL_INIT_HE ? ATM_INIT_HE : ATM_INIT_UNIFORM;
+    enum atm_init init =
+        model->net_options.init == ATM_MODEL_INIT_HE ? ATM_INIT_HE : ATM_INIT_UNIFORM;
     struct atm_net *nets[3] = {model->encoder, model->atom, model->assembly};
     uint64_t stream = 0;
     float *params = model->params;
@@ -73,8 +74,8 @@ enum atm_status atm_model_create(const struct atm_model_options *options,
     made->options = *options;
     made->net_options = *net_options;
     if (made->net_options.init == ATM_MODEL_INIT_AUTO)
-        made->net_options.init = options->kind == ATM_MODEL_CONVOLUTIONAL ? ATM_MODEL_INIT_UNIFORM
-                                                                          : ATM_MODEL_INIT_HE;
+        made->net_options.init =
+            options->kind == ATM_MODEL_CONVOLUTIONAL ? ATM_MODEL_INIT_UNIFORM : ATM_MODEL_INIT_HE;
     made->height = preset.height, made->width = preset.width;
     made->latent = preset.latent, made->blocks = preset.blocks;
     made->cell = preset.cell, made->window = preset.window;

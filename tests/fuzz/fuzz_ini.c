@@ -1,32 +1,13 @@
 /* Configuration texts: no crash, and what is accepted resolves to a text that reads back the same.
  */
+#include "../unit/spot_options.h"
 #include "fuzz.h"
 
 #include "ini.h"
 #include "mem.h"
 #include "outfile.h"
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct options {
-    int64_t frames;
-    double sigma_px, rate;
-    bool fast;
-    int shape;
-    char path[ATM_KEY_TEXT_SIZE];
-};
-static const char *const shapes[] = {"integrated", "sampled", NULL};
-static const struct atm_key keys[] = {
-    ATM_KEY(struct options, frames, INT, "20", 1, 1e6, "frames", "how many"),
-    ATM_KEY(struct options, sigma_px, DOUBLE, "auto", 0.3, 20, "px", "PSF"),
-    ATM_KEY(struct options, rate, DOUBLE, "1e-3", 0, 0, "", "any number"),
-    ATM_KEY(struct options, fast, BOOL, "no", 0, 0, "", "less accurate"),
-    ATM_KEY_CHOOSE(struct options, shape, "integrated", shapes, "shape of a spot"),
-    ATM_KEY_STRING(struct options, path, "", "the movie"),
-};
-static const struct atm_section section = {"spot", "Spots.", keys, 6};
 
 static void check_round_trip(const struct atm_binding *binding) {
     char *once = atm_ini_resolved(binding, 1), *twice = NULL;
@@ -43,8 +24,8 @@ static void check_round_trip(const struct atm_binding *binding) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct options options;
-    const struct atm_binding binding = {&section, &options};
+    struct spot_options options;
+    const struct atm_binding binding = {&spot_section, &options};
     struct atm_err err = {0};
     char *text = atm_mem_alloc(size + 1, 1);
     if (!text)
@@ -67,7 +48,7 @@ bool atm_fuzz_seed(int index, const char *path) {
     static const char *const texts[] = {
         "\xef\xbb\xbf; c\r\n# a\r\n[spot] ; b\r\nframes=37\r\n  sigma_px = 2.385 ; px\r\n"
         "rate: 1e-4 # c\n\tfast = Yes\nshape = sampled\npath = /a b/m#3;x.tif  # c\n",
-        "[spot]\npath = \" a \"\"b\"\" ;c # \" ; c\nsigma_px=auto\n[spot]\nrate=-2.5e300",
+        "[spot]\npath = \" a \"\"b\"\" ;c # \" ; c\nsigma_px=auto\n[spot]\nrate=2.5e300",
         "spot.sigma_px=1.5",
         "spot.path= a;b #c ",
         "[spot]\npath = 0123456789012345678901234567890123456789012345678901234567890123456789012"

@@ -7,6 +7,7 @@
 
 #include "h5.h"
 #include "mem.h"
+#include "test_folder.h"
 #include <fcntl.h>
 #include <math.h>
 #include <signal.h>
@@ -16,18 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/atm_h5_XXXXXX";
 static const char PATH[] = "test.h5";
-
-static int setup(void **state) {
-    (void)state;
-    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
-}
 
 static int each_teardown(void **state) {
     (void)state;
@@ -253,8 +243,9 @@ static void single_image_reads_as_a_frame(void **state) {
 }
 
 static enum atm_status collect(void *context, const char *name) {
-    char *names = context;
-    strcat(names, name);
+    char *names = context; /* 16 bytes */
+    size_t used = strlen(names);
+    snprintf(names + used, 16 - used, "%s", name);
     return strcmp(name, "c") == 0 ? ATM_STOPPED : ATM_OK;
 }
 
@@ -388,5 +379,5 @@ int main(void) {
         cmocka_unit_test_teardown(full_disk_is_an_error, each_teardown),
         cmocka_unit_test_teardown(equal_content_is_equal_bytes, each_teardown),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }

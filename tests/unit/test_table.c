@@ -10,30 +10,13 @@
 #include "mem.h"
 #include "outfile.h"
 #include "table.h"
+#include "test_folder.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static char folder[] = "/tmp/atm_table_XXXXXX";
-static char name[128];
-
-static const char *at(const char *file) {
-    snprintf(name, sizeof name, "%s/%s", folder, file);
-    return name;
-}
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    return rmdir(folder); /* every test takes its files away, so nothing else may be left */
-}
 
 /* Values that no default has. */
 static struct atm_loc odd_row(int64_t frame, double x, double y) {
@@ -57,7 +40,7 @@ static struct atm_table odd_table(void) {
     table.frames = 9, table.height = 40, table.width = 20, table.pixel_size_nm = 106.5;
     table.provenance = atm_mem_alloc(64, 1);
     assert_non_null(table.provenance);
-    strcpy(table.provenance, "[run]\nseed = 5 ; \"x\": {y}\n\n[synth]\n");
+    snprintf(table.provenance, 64, "%s", "[run]\nseed = 5 ; \"x\": {y}\n\n[synth]\n");
     return table;
 }
 
@@ -266,7 +249,7 @@ static void hostile_provenance_is_kept_or_cleaned(void **state) {
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct atm_err err = {0};
         struct atm_table table = odd_table(), back;
-        strcpy(table.provenance, texts[i]);
+        snprintf(table.provenance, 64, "%s", texts[i]);
         assert_int_equal(atm_table_write(at("p.hdf5"), &table, NULL, &err), ATM_OK);
         if (atm_table_read(at("p.hdf5"), NAN, &back, &err) != ATM_OK)
             fail_msg("%zu: %s", i, err.text);
@@ -278,7 +261,7 @@ static void hostile_provenance_is_kept_or_cleaned(void **state) {
     }
     struct atm_err err = {0};
     struct atm_table table = odd_table(), back;
-    strcpy(table.provenance, "a\xff\xc3z\xed\xa0\x80");
+    snprintf(table.provenance, 64, "%s", "a\xff\xc3z\xed\xa0\x80");
     assert_int_equal(atm_table_write(at("p.hdf5"), &table, NULL, &err), ATM_OK);
     assert_int_equal(atm_table_read(at("p.hdf5"), NAN, &back, &err), ATM_OK);
     assert_string_equal(back.provenance, "a??z???");

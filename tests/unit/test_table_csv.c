@@ -8,6 +8,7 @@
 #include "mem.h"
 #include "outfile.h"
 #include "table.h"
+#include "test_folder.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,23 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/atm_csv_XXXXXX";
-static char name[128];
-
-static const char *at(const char *file) {
-    snprintf(name, sizeof name, "%s/%s", folder, file);
-    return name;
-}
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
+static int drop_table_and_folder(void **state) {
     remove(at("t.csv"));
-    return rmdir(folder);
+    return drop_folder(state);
 }
 
 static struct atm_table read_text(const char *text, double pixel_size_nm) {
@@ -166,7 +153,7 @@ static void hostile_lines_are_refused(void **state) {
     enum { SIZE = 70000 };
     char *text = atm_mem_alloc(SIZE + 100, 1);
     assert_non_null(text);
-    strcpy(text, "frame,x_px,y_px\n");
+    memcpy(text, "frame,x_px,y_px\n", 16);
     memset(text + 16, '7', SIZE);
     read_fails(text, 100, ":2: the line is too long for a table");
     memset(text + 16, ',', 600);
@@ -217,7 +204,7 @@ static void thunderstorm_is_written_and_read(void **state) {
     ptrdiff_t dropped = 0;
     table.provenance = atm_mem_alloc(32, 1);
     assert_non_null(table.provenance);
-    strcpy(table.provenance, "[run]\nx = \"\\\t\xff\n");
+    snprintf(table.provenance, 32, "%s", "[run]\nx = \"\\\t\xff\n");
     assert_int_equal(atm_table_write(at("a.csv"), &table, &dropped, &err), ATM_OK);
     assert_int_equal(dropped, 1);
     read_whole("a.csv", text, sizeof text);
@@ -340,5 +327,5 @@ int main(void) {
         cmocka_unit_test(plain_pixels_are_written_and_read),
         cmocka_unit_test(real_files_agree),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, make_folder, drop_table_and_folder);
 }
