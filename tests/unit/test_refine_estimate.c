@@ -1,0 +1,92 @@
+/* What the data say about themselves: sigma and the population of brightness. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "refine_case.h"
+#include <math.h>
+
+enum { MOVIE = 12 };
+static struct frame movie[MOVIE];
+static struct atm_refine_input inputs[MOVIE];
+
+static void film(double per_px, double photons, double log_sd) {
+    for (int i = 0; i < MOVIE; i++) {
+        clear(&movie[i], SIDE, SIDE);
+        movie[i].background = 100;
+        scatter(&movie[i], &rng, per_px, photons, log_sd);
+        seed(&movie[i], &rng);
+        expose(&movie[i], &rng);
+        inputs[i] = input_of(&movie[i]);
+    }
+}
+
+static void sigma_comes_from_the_data(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    struct atm_refine *refine;
+    const double densities[] = {0.01, 0.04};
+    assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, NULL), ATM_OK);
+    for (int d = 0; d < 2; d++) {
+        double sigma = 0;
+        film(densities[d], 2000, 0);
+        for (int i = 0; i < MOVIE; i++)
+            inputs[i].sigma_px = 1.3;
+        assert_int_equal(atm_refine_estimate_sigma(refine, inputs, MOVIE, &sigma, NULL), ATM_OK);
+        assert_near(sigma, 1.09, 0.025);
+    }
+    atm_refine_destroy(&refine);
+}
+
+static void population_comes_from_the_data_and_helps(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    struct atm_refine *refine;
+    struct atm_refine_population population;
+    assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, NULL), ATM_OK);
+    film(0.02, 2000, 0.4);
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+                     ATM_OK);
+    assert_near(population.log_mean, log(2000), 0.12);
+    assert_near(population.log_sd, 0.4, 0.12);
+    assert_near(population.density, 0.02, 0.004);
+    film(0.06, 2000, 0);
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+                     ATM_OK);
+    assert_near(population.log_mean, log(2000), 0.05);
+    ptrdiff_t hits = 0, truth = 0, rows = 0;
+    struct atm_table table;
+    for (int i = 0; i < MOVIE; i++) {
+        atm_table_init(&table);
+        inputs[i].population = population;
+        assert_int_equal(atm_refine_frame(refine, &inputs[i], &table, NULL), ATM_OK);
+        hits += found(&movie[i], &table, 1), truth += movie[i].truth_count, rows += table.count;
+        atm_table_free(&table);
+    }
+    assert_true((double)hits / (double)(truth + rows - hits) > 0.9); /* Jaccard at one pixel */
+    film(0.012, 2000, 0);
+    for (int i = 0; i < MOVIE; i++) { /* every third on for half of the frame or less */
+        for (ptrdiff_t k = 0; k < movie[i].truth_count; k += 3)
+            movie[i].truth[k].photons *= 0.1 + 0.4 * atm_rng_uniform(&rng);
+        expose(&movie[i], &rng);
+    }
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+                     ATM_OK);
+    assert_near(population.log_mean, log(2000), 0.05);
+    assert_true(population.dim_share > 0.15 && population.dim_share < 0.5);
+    film(0.0005, 2000, 0);
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+                     ATM_OK);
+    assert_true(population.log_sd == 0); /* too few to tell */
+    atm_refine_destroy(&refine);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(sigma_comes_from_the_data, start),
+        cmocka_unit_test_setup(population_comes_from_the_data_and_helps, start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
