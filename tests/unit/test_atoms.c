@@ -211,6 +211,47 @@ static void training_finds_spots(void **state) {
     atm_mem_free(frames);
 }
 
+/* One pass of a convolution agrees between the algorithms to `rounding` of its norm (test_conv.c).
+ * What becomes of such an error in training (Adam divides by small gradients, LeakyReLUs change
+ * sides) is measured: weights that start with it, under direct alone. Every step adds another one,
+ * independent of the others: the curves differ by the root of the steps times as much. */
+static void algorithms_train_alike(void **state) {
+    (void)state;
+    enum { STEPS = 80, RUNS = 3 };
+    const double rounding = 2e-6;
+    float *frames = spot_frames(40, 28, 1.3);
+    struct atm_training_set set = {frames, 40, 28, 28, 4};
+    struct atm_train_options options = train_options(STEPS);
+    options.rate = 5e-4; /* slow, so that errors do not grow to the size of the loss */
+    struct atm_model_options model_options = small_options();
+    const int convolutions[RUNS] = {ATM_CONV_DIRECT, ATM_CONV_DIRECT, ATM_CONV_FFT};
+    struct atm_model *models[RUNS];
+    struct atm_rng rng;
+    atm_rng_init(&rng, 2, ATM_RNG_TEST, 0);
+    for (int i = 0; i < RUNS; i++) {
+        models[i] = make(&model_options, 3);
+        models[i]->net_options.convolution = convolutions[i];
+        for (ptrdiff_t j = 0; i == 1 && j < models[i]->param_count; j++)
+            models[i]->params[j] *= (float)(1 + rounding * (2 * atm_rng_uniform(&rng) - 1));
+        run_to(models[i], &options, &set, STEPS);
+    }
+    double sensitivity = 0, difference = 0;
+    for (ptrdiff_t i = 0; i < models[0]->curve_count; i++) {
+        const double loss = models[0]->curve[i].loss;
+        sensitivity = fmax(sensitivity, fabs(models[1]->curve[i].loss / loss - 1));
+        difference = fmax(difference, fabs(models[2]->curve[i].loss / loss - 1));
+    }
+    print_message("loss under fft and direct differs by %.2g, under a rounding at the start by %.2g\n",
+                  difference, sensitivity);
+    assert_true(difference > 0); /* not the same algorithm twice */
+    assert_true(difference < sqrt(STEPS) * sensitivity);
+    assert_true(sqrt(STEPS) * sensitivity < 0.05); /* else it would say nothing */
+    assert_true(models[0]->curve[models[0]->curve_count - 1].loss < 0.7 * models[0]->curve[0].loss);
+    for (int i = 0; i < RUNS; i++)
+        atm_model_destroy(&models[i]);
+    atm_mem_free(frames);
+}
+
 /* Frames larger than a tile: the codes of the whole frame, to the bit. */
 static void tiles_leave_no_seams(void **state) {
     (void)state;
@@ -275,6 +316,7 @@ int main(void) {
         cmocka_unit_test(rendered_atoms_add_up),
         cmocka_unit_test(training_continues_to_the_same_bytes),
         cmocka_unit_test(training_finds_spots),
+        cmocka_unit_test(algorithms_train_alike),
         cmocka_unit_test(tiles_leave_no_seams),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(polynomial_has_every_monomial_once),
