@@ -148,6 +148,23 @@ static double position_weight(const struct atom_measure *m) {
     return m->compact ? fmax(m->mass, 0) : 0;
 }
 
+/* Rows of monomials (samples not held out, terms). */
+static void fill_terms(const struct atm_calibration *c, const struct sample *sample, int d,
+                       gsl_matrix *x) {
+    size_t row = 0;
+    for (ptrdiff_t i = 0; i < sample->count; i++) {
+        if (held_out(i))
+            continue;
+        double values[ATM_POLYNOMIAL_TERMS], standard[ATM_LATENT_MAX];
+        for (int j = 0; j < d; j++)
+            standard[j] = (sample->z[i * d + j] - c->mean[j]) / c->scale[j];
+        atm_polynomial_terms(d, c->degree, standard, values);
+        for (int j = 0; j < c->terms; j++)
+            gsl_matrix_set(x, row, (size_t)j, values[j]);
+        row++;
+    }
+}
+
 /* Weighted least squares of one degree into c->coefficients, from the samples not held out. */
 static enum atm_status fit_degree(struct atm_calibration *c, const struct sample *sample, int d,
                                   struct atm_err *err) {
@@ -160,17 +177,13 @@ static enum atm_status fit_degree(struct atm_calibration *c, const struct sample
     gsl_multifit_linear_workspace *work = gsl_multifit_linear_alloc(rows, terms);
     enum atm_status status =
         x && cov && y && w && beta && work ? ATM_OK : atm_err_memory(err, "calibration");
+    if (!status)
+        fill_terms(c, sample, d, x);
     for (int k = 0; !status && k < 3; k++) {
         size_t row = 0;
         for (ptrdiff_t i = 0; i < sample->count; i++) {
             if (held_out(i))
                 continue;
-            double values[ATM_POLYNOMIAL_TERMS], standard[ATM_LATENT_MAX];
-            for (int j = 0; j < d; j++)
-                standard[j] = (sample->z[i * d + j] - c->mean[j]) / c->scale[j];
-            atm_polynomial_terms(d, c->degree, standard, values);
-            for (size_t j = 0; j < terms; j++)
-                gsl_matrix_set(x, row, j, values[j]);
             gsl_vector_set(y, row, target(&sample->atoms[i], k));
             gsl_vector_set(w, row++, k ? position_weight(&sample->atoms[i]) : 1);
         }

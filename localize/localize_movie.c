@@ -41,7 +41,7 @@ static void run_free(struct run *run) {
 /* Photons that an emitter on empty background has for its uncertainty: 4 pi sigma^2 pixels of noise
  * (Thompson 2002, doi:10.1016/S0006-3495(02)75618-X). */
 static double photons_of_noise(const struct atm_source_info *info, double sigma_px) {
-    return sqrt(4 * 3.14159265358979 * sigma_px * sigma_px * info->background_variance);
+    return sqrt(4 * M_PI * sigma_px * sigma_px * info->background_variance);
 }
 
 static enum atm_status run_create(struct run *run, struct atm_source *source,
@@ -225,6 +225,22 @@ static void describe(struct run *run, struct atm_table *table,
     summary->chi2 = run->options->refine ? median(run->chi2, info->frames) : NAN;
 }
 
+/* What the refinement needs to know, measured and said. */
+static enum atm_status tune(struct run *run, const struct atm_refine_options *refine,
+                            const struct atm_sink *sink, struct atm_err *err) {
+    struct atm_tuning *t = &run->tuning;
+    enum atm_status status = atm_tune_refinement(run->source, run->seeder, refine, t, err);
+    if (status)
+        return status;
+    atm_log(sink, ATM_LOG_INFO, "PSF sigma %.3f px; noise variance %.3g (value - %.4g) + %.4g",
+            t->sigma_px, t->noise.gain, t->noise.zero, t->noise.floor);
+    if (t->population.log_sd > 0)
+        atm_log(sink, ATM_LOG_INFO, "emitters of about %.4g %s, spread %.0f %%",
+                exp(t->population.log_mean), run->info->photons ? "photons" : "ADU",
+                100 * t->population.log_sd);
+    return ATM_OK;
+}
+
 enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_model *model,
                                    const struct atm_localize_options *options,
                                    const struct atm_refine_options *refine_options,
@@ -238,17 +254,8 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
     enum atm_status status = run_create(&run, source, model, options, refine_options, err);
     if (!status && options->refine)
         status = create_workers(&run, refine_options, err);
-    if (!status && options->refine) {
-        status = atm_tune_refinement(source, run.seeder, refine_options, &run.tuning, err);
-        const struct atm_tuning *t = &run.tuning;
-        if (!status)
-            atm_log(sink, ATM_LOG_INFO,
-                    "PSF sigma %.3f px; noise variance %.3g (value - %.4g) + %.4g; emitters of "
-                    "about %.4g %s, spread %.0f %%",
-                    t->sigma_px, t->noise.gain, t->noise.zero, t->noise.floor,
-                    exp(t->population.log_mean), run.info->photons ? "photons" : "ADU",
-                    100 * t->population.log_sd);
-    }
+    if (!status && options->refine)
+        status = tune(&run, refine_options, sink, err);
     if (!status && journal_path)
         status = atm_journal_open(journal_path, identity, table, run.chi2, run.info->frames,
                                   &journal, &state, err);

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-static const double pi = 3.14159265358979323846;
 /* Validations over a training; each also adds a point to the curve. */
 enum { VALIDATIONS = 40, LATENT_SAMPLE = 4096 };
 
@@ -85,7 +84,7 @@ static double rate_at(const struct atm_trainer *t, int64_t step) {
         rate *= (s + 1) / (double)o->warmup_steps;
     double decay_from = total * (1 - o->decay_fraction);
     if (s > decay_from)
-        rate *= 0.5 * (1 + cos(pi * (s - decay_from) / (total - decay_from)));
+        rate *= 0.5 * (1 + cos(M_PI * (s - decay_from) / (total - decay_from)));
     return rate;
 }
 

@@ -70,8 +70,9 @@ static enum atm_status work(struct atm_call *call, const struct names *names,
         status = atm_path_check_not_input(call->output, call->args[0], err);
     if (!status)
         status = atm_path_check_not_input(call->output, call->model, err);
-    if (!status)
-        status = atm_path_check_output(call->output, err);
+    const char *const later[] = {call->output, names->picture, names->blocks};
+    for (size_t i = 0; !status && i < sizeof later / sizeof *later; i++)
+        status = atm_path_check_output(later[i], err);
     if (!status && call->model && access(call->model, R_OK))
         status = atm_err_errno(err, call->model, "read the model");
     if (!status)

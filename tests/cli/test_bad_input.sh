@@ -109,6 +109,9 @@ refuses 2 'has no option' "$atomloc" info movie.tif --json
 refuses 1 'nowhere' localize movie.tif -o nowhere/locs.csv
 mkdir folder.csv
 refuses 1 'folder\.csv.*folder' localize movie.tif -o folder.csv
+mkdir beside.png
+refuses 1 'beside\.png.*folder' localize movie.tif -o beside.csv
+nothing_left beside.csv beside_model.h5
 ln movie.h5 same_movie.hdf5
 cp movie.h5 movie_before.h5
 refuses 2 'movie\.h5.*replace the input' localize movie.h5 -o movie.h5
