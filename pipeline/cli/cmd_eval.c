@@ -1,6 +1,7 @@
 #include "command.h"
 #include "mem.h"
 #include "outfile.h"
+#include "paths.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -28,7 +29,11 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
     struct atm_table truth, found;
     atm_table_init(&truth);
     atm_table_init(&found);
-    enum atm_status status = atm_table_read(call->args[0], options.pixel_size_nm, &truth, err);
+    enum atm_status status = ATM_OK;
+    for (int i = 0; !status && call->output && i < call->arg_count; i++)
+        status = atm_path_check_not_input(call->output, call->args[i], err);
+    if (!status)
+        status = atm_table_read(call->args[0], options.pixel_size_nm, &truth, err);
     if (!status)
         status = atm_table_read(call->args[1], options.pixel_size_nm, &found, err);
     if (!status)

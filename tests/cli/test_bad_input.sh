@@ -119,6 +119,7 @@ refuses 2 'same_movie\.hdf5.*replace the input' localize movie.h5 -o same_movie.
 refuses 2 'movie\.h5.*replace the input' localize movie.tif -o movie.h5 --model movie.h5
 refuses 2 'movie\.h5.*replace the input' "$atomloc" train movie.h5 -o movie.h5 -c "$tiny"
 refuses 2 'movie\.h5.*replace the input' "$atomloc" convert movie.h5 ./movie.h5
+refuses 2 'movie\.h5.*replace the input' "$atomloc" eval movie_truth.px.csv movie.h5 -o movie.h5
 cmp movie.h5 movie_before.h5 || fail "the movie was changed"
 refuses 1 'locs\.xyz' localize movie.tif -o locs.xyz
 refuses 1 'nowhere' "$atomloc" train movie.tif -o nowhere/m.h5 -c "$tiny"
