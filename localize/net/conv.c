@@ -32,24 +32,65 @@ double conv_flop(const struct conv_problem *problem) {
 /* --- Choice --- */
 
 /* Rates in FLOP/ns of one AVX-512 core at 115 (Zen 4), from tests/bench/bench_conv.c; only their
- * ratios matter. */
-static const double direct_rate = 85, transform_rate = 13, product_rate = 60, sum_rate = 4;
+ * ratios matter. Transforms that do not fit into a core's second cache are slower. */
+static const double direct_rate = 85, transform_rate = 13, far_rate = 8, product_rate = 60;
+static const double cache_bytes = 1 << 20;
+/* ns per frequency and filter of the weight gradient: sums over lanes, and their way back. */
+static const double filter_time = 15;
+
+/* The next product of small primes, for which FFTW is fast. */
+static ptrdiff_t good_size(ptrdiff_t least) {
+    for (ptrdiff_t n = least;; n++) {
+        ptrdiff_t rest = n;
+        for (ptrdiff_t prime = 2; prime <= 7; prime++)
+            while (rest % prime == 0)
+                rest /= prime;
+        if (rest == 1)
+            return n;
+    }
+}
 
 /* Time of conv_fft for one step, or one forward pass: transforms of all channels and of the
- * filters, and the products per frequency. The weight gradient ends in a sum over lanes per
- * frequency, which is slow. */
-static double fft_time(const struct conv_problem *p) {
-    const double fy = (double)conv_fft_extent(p->x.height, p->kernel),
-                 fx = (double)conv_fft_extent(p->x.width, p->kernel);
+ * filters, and the products per frequency. */
+static double fft_time(const struct conv_problem *p, const struct fft_tiling *t) {
+    const double area = (double)(t->y.extent * t->x.extent);
     const double in = (double)p->x.channels, out = (double)p->y.channels;
-    const double transform = 5 * fy * fx * log2(fy * fx) * ATM_LANES / 2 / transform_rate;
-    const double groups = (double)slab_groups(&p->x);
-    const double product = fy * fx * groups * in * out * 4 * ATM_LANES;
+    const double rate = area * ATM_LANES * sizeof(float) > cache_bytes ? far_rate : transform_rate;
+    const double transform = 5 * area * log2(area) * ATM_LANES / 2 / rate;
+    const double groups = (double)(slab_groups(&p->x) * t->y.count * t->x.count);
+    const double product = area * groups * in * out * 4 * ATM_LANES;
     const double filters = ceil(in * out / (ATM_LANES / 2));
     const double forward = groups * (in + out) * transform + product / product_rate;
     if (!p->training)
         return forward;
-    return 2 * forward + product / sum_rate + 2 * filters * transform;
+    /* tiles of the gradient overlap for one use and not for the other */
+    const double again = t->y.count * t->x.count > 1 ? groups * out * transform : 0;
+    return 2 * forward + again + product / product_rate + area * in * out * filter_time +
+           2 * filters * transform;
+}
+
+/* Whole images: the kernel may reach around the end into the zeros, no further. Tiles: what it
+ * reaches on both sides is there. They begin at pixels that a stride keeps. */
+static struct fft_axis cover_axis(ptrdiff_t extent, int kernel, int stride, ptrdiff_t size) {
+    const ptrdiff_t whole = good_size(extent + (kernel - 1) / 2);
+    const ptrdiff_t tile = (size - (kernel - 1)) / stride * stride;
+    if (size >= whole || tile < size / 4)
+        return (struct fft_axis){whole, extent, 1};
+    return (struct fft_axis){size, tile, (extent + tile - 1) / tile};
+}
+
+struct fft_tiling conv_fft_tiling(const struct conv_problem *problem) {
+    /* powers of two, which FFTW does twice as fast as their neighbours; 128 is too far */
+    static const ptrdiff_t sizes[] = {PTRDIFF_MAX, 64, 32};
+    struct fft_tiling best = {0};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int kernel = problem->kernel, stride = problem->stride;
+        const struct fft_tiling t = {cover_axis(problem->x.height, kernel, stride, sizes[i]),
+                                     cover_axis(problem->x.width, kernel, stride, sizes[i])};
+        if (i == 0 || fft_time(problem, &t) < fft_time(problem, &best))
+            best = t;
+    }
+    return best;
 }
 
 static double direct_time(const struct conv_problem *p) {
@@ -62,5 +103,6 @@ static double direct_time(const struct conv_problem *p) {
 const struct conv_algorithm *conv_choose(const struct conv_problem *problem) {
     if (problem->nearest || problem->kernel < 7)
         return &conv_direct;
-    return fft_time(problem) < direct_time(problem) ? &conv_fft : &conv_direct;
+    const struct fft_tiling tiling = conv_fft_tiling(problem);
+    return fft_time(problem, &tiling) < direct_time(problem) ? &conv_fft : &conv_direct;
 }

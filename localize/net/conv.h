@@ -43,8 +43,17 @@ struct conv_algorithm {
 };
 
 extern const struct conv_algorithm conv_direct, conv_fft;
-/* Extent of the transforms of conv_fft for an image extent. */
-ptrdiff_t conv_fft_extent(ptrdiff_t extent, int kernel);
+/* How conv_fft covers an axis: `count` tiles of `tile` pixels, each transformed with what the
+ * kernel reaches beside it (overlap-save). One tile is the whole image. */
+struct fft_axis {
+    ptrdiff_t extent; /* of the transform */
+    ptrdiff_t tile, count;
+};
+struct fft_tiling {
+    struct fft_axis y, x;
+};
+/* The fastest by the rule of conv_choose. */
+struct fft_tiling conv_fft_tiling(const struct conv_problem *problem);
 /* The faster one by a cost rule that is fitted to tests/bench/bench_conv.c: no race, no clock. */
 const struct conv_algorithm *conv_choose(const struct conv_problem *problem);
 /* All of them, NULL at the end. */

@@ -1,7 +1,9 @@
-/* Convolution by FFT over whole images. Two images side by side in a pixel are one complex number,
- * so 16 lanes are 8 complex transforms: a real kernel keeps real and imaginary parts apart, and no
- * symmetry has to be unpacked. Per frequency, all channels are one small complex matrix product,
- * which the kernels of kernel.h compute: p = sum of Re(w) x and q = sum of Im(w) x, then
+/* Convolution by FFT over whole images, or over tiles of them with what the kernel reaches beside
+ * (overlap-save), which are groups of their own from there on. Two images side by side in a pixel
+ * are one complex number, so 16 lanes are 8 complex transforms: a real kernel keeps real and
+ * imaginary parts apart, and no symmetry has to be unpacked. Per frequency, all channels are one
+ * small complex matrix product, which the kernels of kernel.h compute: p = sum of Re(w) x and q =
+ * sum of Im(w) x, then
  *
  *     x conj(w) = p - i q   (forward: cross-correlation),      x w = p + i q   (input gradient).
  *
@@ -21,9 +23,10 @@ struct fft {
     struct conv_problem problem;
     const struct atm_kernels *kernels;
     fftwf_plan forward, inverse; /* in place, COMPLEX_LANES transforms */
-    ptrdiff_t fy, fx, area;      /* transform size; pixels */
-    ptrdiff_t plane;             /* floats from one spectrum to the next */
-    ptrdiff_t groups;
+    struct fft_tiling tiling;
+    ptrdiff_t fy, fx, area; /* transform size; pixels */
+    ptrdiff_t plane;        /* floats from one spectrum to the next */
+    ptrdiff_t groups;       /* of the slabs, times tiles */
     float *x, *y; /* spectra (groups, 2 C, area), lanes; the products need two per channel */
     float *weight, *back; /* per frequency: packed for p and q of each output channel */
     float *sums;          /* (area, out, 2 in): weight gradient per frequency */
@@ -39,22 +42,7 @@ struct fft {
 
 static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 
-/* The next product of small primes, for which FFTW is fast. */
-static ptrdiff_t good_size(ptrdiff_t least) {
-    for (ptrdiff_t n = least;; n++) {
-        ptrdiff_t rest = n;
-        for (ptrdiff_t prime = 2; prime <= 7; prime++)
-            while (rest % prime == 0)
-                rest /= prime;
-        if (rest == 1)
-            return n;
-    }
-}
-
-/* The kernel may reach around the end into the zeros, no further. */
-ptrdiff_t conv_fft_extent(ptrdiff_t extent, int kernel) {
-    return good_size(extent + (kernel - 1) / 2);
-}
+static ptrdiff_t tiles(const struct fft *s) { return s->tiling.y.count * s->tiling.x.count; }
 
 static void fft_destroy(void *state) {
     struct fft *s = state;
@@ -121,11 +109,12 @@ static enum atm_status fft_create(const struct conv_problem *problem, void **sta
         return atm_err_memory(err, "a convolution");
     s->problem = *problem;
     s->kernels = atm_kernels_choose();
-    s->fy = conv_fft_extent(problem->x.height, problem->kernel);
-    s->fx = conv_fft_extent(problem->x.width, problem->kernel);
+    s->tiling = conv_fft_tiling(problem);
+    s->fy = s->tiling.y.extent;
+    s->fx = s->tiling.x.extent;
     s->area = s->fy * s->fx;
     s->plane = (s->area + 3) * ATM_LANES; /* off powers of two, which would collide in the cache */
-    s->groups = slab_groups(&problem->x);
+    s->groups = slab_groups(&problem->x) * tiles(s);
     const ptrdiff_t most =
         problem->x.channels > problem->y.channels ? problem->x.channels : problem->y.channels;
     enum atm_status status = ATM_OK;
@@ -217,29 +206,62 @@ static void fft_load(void *state, const float *weight, const float *bias) {
 
 /* --- Forward and input gradient --- */
 
-/* Spectrum of one channel of a slab; pixel (y, x) goes to (step y, step x). */
-static void transform(const struct fft *s, const struct slab *slab, int step, const float *data,
+/* How a tensor maps to the pixels of the input: pixel i lies at step * i. reach: pixels that a tile
+ * takes from beside it. */
+struct grid {
+    const struct slab *slab;
+    int step, reach;
+};
+
+/* Pixels [begin, end) of a tensor that a tile takes along an axis; the tile starts at `first`. */
+struct span {
+    ptrdiff_t begin, end, first;
+};
+
+static struct span tile_span(const struct fft_axis *axis, ptrdiff_t tile, const struct grid *grid,
+                             ptrdiff_t extent) {
+    const ptrdiff_t first = tile * axis->tile, from = first - grid->reach;
+    const ptrdiff_t end = ceil_div(first + axis->tile + grid->reach, grid->step);
+    return (struct span){from > 0 ? ceil_div(from, grid->step) : 0, end < extent ? end : extent,
+                         first};
+}
+
+/* Spectrum of one channel of a group; what lies before the tile goes to the end. */
+static void transform(const struct fft *s, const struct grid *grid, const float *data,
                       ptrdiff_t group, ptrdiff_t channel, float *spectrum) {
+    const ptrdiff_t tile = group % tiles(s), across = s->tiling.x.count, step = grid->step;
+    const struct span v = tile_span(&s->tiling.y, tile / across, grid, grid->slab->height);
+    const struct span u = tile_span(&s->tiling.x, tile % across, grid, grid->slab->width);
     memset(spectrum, 0, (size_t)(s->area * ATM_LANES) * sizeof *spectrum);
-    for (ptrdiff_t y = 0; y < slab->height; y++) {
-        const float *from = data + slab_at(slab, group, channel, y, 0);
-        float *to = spectrum + y * step * s->fx * ATM_LANES;
-        for (ptrdiff_t x = 0; x < slab->width; x++)
-            memcpy(to + x * step * ATM_LANES, from + x * ATM_LANES, ATM_LANES * sizeof *to);
+    for (ptrdiff_t y = v.begin; y < v.end; y++) {
+        const float *from = data + slab_at(grid->slab, group / tiles(s), channel, y, 0);
+        float *to = spectrum + (y * step - v.first + s->fy) % s->fy * s->fx * ATM_LANES;
+        for (ptrdiff_t x = u.begin; x < u.end; x++) {
+            const ptrdiff_t at = x * step - u.first;
+            memcpy(to + (at < 0 ? at + s->fx : at) * ATM_LANES, from + x * ATM_LANES,
+                   ATM_LANES * sizeof *to);
+        }
     }
     execute(s->forward, spectrum);
 }
 
-/* Spectra of all channels; they lie `spread` spectra apart. */
-static void transform_all(const struct fft *s, const struct slab *slab, int step, const float *data,
+/* Spectra of all channels; two places per channel. */
+static void transform_all(const struct fft *s, const struct grid *grid, const float *data,
                           float *spectra) {
-    const ptrdiff_t count = s->groups * slab->channels;
+    const ptrdiff_t channels = grid->slab->channels, count = s->groups * channels;
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t i = 0; i < count; i++) {
-        const ptrdiff_t group = i / slab->channels, c = i % slab->channels;
-        transform(s, slab, step, data, group, c,
-                  spectra + (2 * group * slab->channels + c) * s->plane);
+        const ptrdiff_t group = i / channels, c = i % channels;
+        transform(s, grid, data, group, c, spectra + (2 * group * channels + c) * s->plane);
     }
+}
+
+/* Beside a whole image there is nothing. */
+static struct grid grid_x(const struct fft *s) {
+    return (struct grid){&s->problem.x, 1, (s->problem.kernel - 1) / 2};
+}
+static struct grid grid_y(const struct fft *s) {
+    return (struct grid){&s->problem.y, s->problem.stride, (s->problem.kernel - 1) / 2};
 }
 
 /* p and q of every output channel at every frequency. */
@@ -271,8 +293,7 @@ static void combine(ptrdiff_t count, float sign, const float *q, float *p) {
 }
 
 struct finish {
-    const struct slab *to;
-    int step; /* of the pixels that are kept */
+    struct grid to; /* reach 0 */
     float sign, bias, slope;
     const float *mask; /* of the input gradient, else NULL */
     float *out;
@@ -284,7 +305,7 @@ static void finish_row(const struct finish *f, ptrdiff_t width, float scale, con
     for (ptrdiff_t x = 0; x < width; x++)
         for (int lane = 0; lane < ATM_LANES; lane++) {
             const ptrdiff_t at = x * ATM_LANES + lane;
-            const float v = scale * from[x * f->step * ATM_LANES + lane] + f->bias;
+            const float v = scale * from[x * f->to.step * ATM_LANES + lane] + f->bias;
             to[at] = (mask ? mask[at] : v) > 0 ? v : f->slope * v;
         }
 }
@@ -292,12 +313,17 @@ static void finish_row(const struct finish *f, ptrdiff_t width, float scale, con
 /* Back to pixels: channel `c` of a group from its p and q. */
 static void finish(const struct fft *s, const struct finish *f, ptrdiff_t group, ptrdiff_t c,
                    float *p) {
+    const ptrdiff_t tile = group % tiles(s), across = s->tiling.x.count, step = f->to.step;
+    const struct slab *slab = f->to.slab;
+    const struct span v = tile_span(&s->tiling.y, tile / across, &f->to, slab->height);
+    const struct span u = tile_span(&s->tiling.x, tile % across, &f->to, slab->width);
     combine(s->area * ATM_LANES, f->sign, p + s->plane, p);
     execute(s->inverse, p);
-    for (ptrdiff_t y = 0; y < f->to->height; y++) {
-        const ptrdiff_t at = slab_at(f->to, group, c, y, 0);
-        finish_row(f, f->to->width, 1.0F / (float)s->area, p + y * f->step * s->fx * ATM_LANES,
-                   f->mask ? f->mask + at : NULL, f->out + at);
+    for (ptrdiff_t y = v.begin; y < v.end; y++) {
+        const ptrdiff_t at = slab_at(slab, group / tiles(s), c, y, u.begin);
+        finish_row(f, u.end - u.begin, 1.0F / (float)s->area,
+                   p + (y * step - v.first) * s->fx * ATM_LANES, f->mask ? f->mask + at : NULL,
+                   f->out + at);
     }
 }
 
@@ -305,12 +331,12 @@ static void fft_forward(void *state, const float *x, float *y) {
     struct fft *s = state;
     const struct conv_problem *problem = &s->problem;
     const ptrdiff_t channels = problem->y.channels;
-    transform_all(s, &problem->x, 1, x, s->x);
+    const struct grid grid = grid_x(s);
+    transform_all(s, &grid, x, s->x);
     multiply(s, s->x, s->x_to_y, s->tap_x, problem->x.channels, s->weight, channels, s->y);
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t i = 0; i < s->groups * channels; i++) {
-        const struct finish f = {.to = &problem->y,
-                                 .step = problem->stride,
+        const struct finish f = {.to = {&problem->y, problem->stride, 0},
                                  .sign = -1.0F,
                                  .bias = problem->bias ? s->bias[i % channels] : 0.0F,
                                  .slope = problem->slope,
@@ -325,14 +351,14 @@ static void fft_input_grad(void *state, const float *gy, const float *x, float *
     struct fft *s = state;
     const struct conv_problem *problem = &s->problem;
     const ptrdiff_t channels = problem->x.channels;
+    const struct grid grid = grid_y(s);
     if (!s->y_ready)
-        transform_all(s, &problem->y, problem->stride, gy, s->y);
+        transform_all(s, &grid, gy, s->y);
     s->x_ready = s->y_ready = false;
     multiply(s, s->y, s->y_to_x, s->tap_y, problem->y.channels, s->back, channels, s->x);
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t i = 0; i < s->groups * channels; i++) {
-        const struct finish f = {.to = &problem->x,
-                                 .step = 1,
+        const struct finish f = {.to = {&problem->x, 1, 0},
                                  .sign = 1.0F,
                                  .slope = problem->x_slope,
                                  .mask = problem->x_slope != 1.0F ? x : NULL,
@@ -416,11 +442,14 @@ static void add_bias_grad(const struct fft *s, float *gb) {
 
 static void fft_weight_grad(void *state, const float *x, const float *gy, float *gw, float *gb) {
     struct fft *s = state;
+    const struct grid all = grid_x(s);
+    struct grid own = grid_y(s); /* tiles that do not overlap: every pixel of gy counts once */
+    own.reach = 0;
     if (!s->x_ready)
-        transform_all(s, &s->problem.x, 1, x, s->x);
-    transform_all(s, &s->problem.y, s->problem.stride, gy, s->y);
+        transform_all(s, &all, x, s->x);
+    transform_all(s, &own, gy, s->y);
     s->x_ready = false;
-    s->y_ready = true;
+    s->y_ready = tiles(s) == 1;
     turn_all(s);
     sum_frequencies(s);
     add_filters(s, gw);

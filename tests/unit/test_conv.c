@@ -18,15 +18,16 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {1, 1, 1, 1, 1, 1, 1},    {3, 2, 3, 7, 5, 1, 2},    {2, 3, 5, 8, 9, 3, 1},
-    {17, 5, 2, 6, 6, 3, 2},   {2, 7, 12, 13, 10, 3, 2}, {130, 1, 2, 5, 4, 3, 1},
-    {33, 12, 6, 6, 6, 3, 1},  {1, 64, 64, 6, 5, 3, 1},  {2, 33, 20, 7, 9, 3, 2},
-    {2, 1, 16, 21, 18, 5, 2}, {3, 4, 9, 9, 11, 5, 1},   {1, 8, 1, 23, 16, 7, 1},
-    {2, 3, 2, 5, 6, 9, 2},    {1, 2, 3, 17, 20, 11, 1}, {2, 1, 1, 4, 3, 13, 2},
-    {1, 2, 1, 24, 25, 15, 1}, {1, 1, 2, 11, 30, 17, 2}, {1, 1, 1, 19, 33, 19, 1},
-    {1, 2, 2, 9, 12, 21, 1},  {1, 1, 1, 26, 13, 23, 2}, {1, 1, 2, 27, 8, 25, 1},
-    {1, 1, 1, 15, 29, 27, 1}, {1, 2, 1, 7, 10, 29, 2},  {1, 1, 1, 33, 32, 31, 1},
-    {1, 1, 1, 12, 35, 31, 2},
+    {1, 1, 1, 1, 1, 1, 1},    {3, 2, 3, 7, 5, 1, 2},     {2, 3, 5, 8, 9, 3, 1},
+    {17, 5, 2, 6, 6, 3, 2},   {2, 7, 12, 13, 10, 3, 2},  {130, 1, 2, 5, 4, 3, 1},
+    {33, 12, 6, 6, 6, 3, 1},  {1, 64, 64, 6, 5, 3, 1},   {2, 33, 20, 7, 9, 3, 2},
+    {2, 1, 16, 21, 18, 5, 2}, {3, 4, 9, 9, 11, 5, 1},    {1, 8, 1, 23, 16, 7, 1},
+    {2, 3, 2, 5, 6, 9, 2},    {1, 2, 3, 17, 20, 11, 1},  {2, 1, 1, 4, 3, 13, 2},
+    {1, 2, 1, 24, 25, 15, 1}, {1, 1, 2, 11, 30, 17, 2},  {1, 1, 1, 19, 33, 19, 1},
+    {1, 2, 2, 9, 12, 21, 1},  {1, 1, 1, 26, 13, 23, 2},  {1, 1, 2, 27, 8, 25, 1},
+    {1, 1, 1, 15, 29, 27, 1}, {1, 2, 1, 7, 10, 29, 2},   {1, 1, 1, 33, 32, 31, 1},
+    {1, 1, 1, 12, 35, 31, 2}, {1, 2, 3, 140, 203, 3, 1}, {18, 1, 2, 133, 150, 5, 2},
+    {1, 1, 2, 181, 12, 7, 1},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -359,12 +360,39 @@ static void test_choice(void **state) {
     }
 }
 
+/* Small kernels on large images go by tiles, which cover the image; large kernels do not. */
+static void test_tiling(void **state) {
+    (void)state;
+    struct conv_problem p = {
+        .x = {16, 1, 4, 301, 140, 0}, .y = {16, 1, 4, 151, 70, 0}, .stride = 2};
+    p.kernel = 5;
+    struct fft_tiling t = conv_fft_tiling(&p);
+    assert_true(t.y.count > 1);
+    assert_true(t.y.tile % 2 == 0 && t.y.tile + 4 <= t.y.extent);
+    assert_true(t.y.tile * t.y.count >= 301 && t.y.tile * (t.y.count - 1) < 301);
+    p.x.height = p.x.width = 40;
+    p.kernel = 31;
+    t = conv_fft_tiling(&p);
+    assert_int_equal(t.y.count, 1);
+    assert_int_equal(t.y.tile, 40);
+    for (int i = SHAPES - 3; i < SHAPES; i++) { /* so that the other tests see tiles */
+        const struct shape *s = &shapes[i];
+        p = (struct conv_problem){.x = {s->images, 1, s->in, s->height, s->width, 0},
+                                  .y = {s->images, 1, s->out, 1, 1, 0},
+                                  .kernel = s->kernel,
+                                  .stride = s->stride,
+                                  .training = true};
+        t = conv_fft_tiling(&p);
+        assert_true(t.y.count > 1);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reference), cmocka_unit_test(test_fold),
         cmocka_unit_test(test_adjoint),   cmocka_unit_test(test_threads),
         cmocka_unit_test(test_kernels),   cmocka_unit_test(test_axis),
-        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_choice),    cmocka_unit_test(test_tiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
