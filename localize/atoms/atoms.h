@@ -49,6 +49,7 @@ struct atm_train_options {
     double validation;        /* fraction of the frames held out */
     int64_t checkpoint_every; /* steps */
     double memory_mb;         /* frames kept in memory; a longer movie is thinned evenly */
+    double step_memory_mb;    /* for the plans of a step; larger batches are computed in parts; 0 off */
 };
 extern const struct atm_section atm_train_section;
 

@@ -51,6 +51,8 @@ static const struct atm_key train_keys[] = {
     ATM_KEY(TRAIN, checkpoint_every, INT, "200", 1, 1e9, "", "steps between checkpoints"),
     ATM_KEY(TRAIN, memory_mb, DOUBLE, "512", 1, 1e6, "MB",
             "frames kept in memory; a longer movie is thinned evenly"),
+    ATM_KEY(TRAIN, step_memory_mb, DOUBLE, "4096", 0, 1e6, "MB",
+            "working memory of a step; a larger batch is computed in parts; 0: never"),
 };
 const struct atm_section atm_train_section = {"train", "learning, on the squared error of images",
                                               train_keys, sizeof train_keys / sizeof *train_keys};

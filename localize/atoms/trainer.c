@@ -1,5 +1,7 @@
-/* Training on images alone: squared error plus a concave penalty on the blocks' energies. */
+/* Training on images alone: squared error plus a concave penalty on the blocks' energies. A batch that
+ * is too large for the working memory is computed in parts whose gradients are added. */
 #include "coder.h"
+#include "kernel.h"
 #include "mem.h"
 #include "rng.h"
 
@@ -15,11 +17,12 @@ struct atm_trainer {
     struct atm_training_set set;      /* borrowed frames */
     struct atm_coder *coder;
     ptrdiff_t patch_h, patch_w;
-    float *batch;       /* (batch, patch_h, patch_w) */
-    float *output_grad; /* the same */
-    float *block_scale; /* (batch * blocks): gradient of the penalty */
+    ptrdiff_t images;   /* of a batch; coder->size.images of a part */
+    float *batch;       /* (images, patch_h, patch_w), zeros up to whole parts */
+    float *output_grad; /* (images of a part, patch_h, patch_w) */
+    float *block_scale; /* (images of a part * blocks): gradient of the penalty */
     float *grad;        /* param_count */
-    double *energy;     /* (batch * blocks) */
+    double *energy;     /* (images of a part * blocks) */
 };
 
 /* ---- Batches ---- */
@@ -50,8 +53,14 @@ static void draw_batch(struct atm_trainer *t, uint64_t purpose, uint64_t index, 
                        ptrdiff_t count) {
     struct atm_rng rng;
     atm_rng_init(&rng, t->model->seed, purpose, index);
-    for (ptrdiff_t i = 0; i < t->coder->size.images; i++)
+    for (ptrdiff_t i = 0; i < t->images; i++)
         draw_patch(t, &rng, first, count, t->batch + i * t->patch_h * t->patch_w);
+}
+
+/* Images of the batch in the part that begins at image `first`: the last one may have fewer. */
+static ptrdiff_t part_images(const struct atm_trainer *t, ptrdiff_t first) {
+    const ptrdiff_t left = t->images - first;
+    return left < t->coder->size.images ? left : t->coder->size.images;
 }
 
 /* ---- Penalty: lambda * sum_i (e_i + 1e-3)^(1/4), e_i = sum of squares of block i's features.
@@ -59,11 +68,11 @@ static void draw_batch(struct atm_trainer *t, uint64_t purpose, uint64_t index, 
 
 static const double penalty_floor = 1e-3;
 
-/* Energies of the last decode's blocks; scale, if wanted, gets the penalty's gradient in the form
- * that atm_plan_backward_blocks takes. */
-static double block_penalty(struct atm_trainer *t, double weight, float *scale) {
+/* Energies of the last decode's blocks in so many images; scale, if wanted, gets the penalty's
+ * gradient in the form that atm_plan_backward_blocks takes. */
+static double block_penalty(struct atm_trainer *t, ptrdiff_t images, double weight, float *scale) {
     const struct atm_coder *coder = t->coder;
-    ptrdiff_t blocks = coder->size.images * coder->size.blocks;
+    ptrdiff_t blocks = images * coder->size.blocks, all = coder->size.images * coder->size.blocks;
     double sum = 0;
     atm_plan_block_energy(coder->decoder, t->energy);
     for (ptrdiff_t b = 0; b < blocks; b++) {
@@ -72,6 +81,8 @@ static double block_penalty(struct atm_trainer *t, double weight, float *scale) 
             scale[b] = (float)(0.5 * weight / (root * root * root));
         sum += root;
     }
+    if (scale)
+        memset(scale + blocks, 0, (size_t)(all - blocks) * sizeof *scale);
     return weight * sum;
 }
 
@@ -93,23 +104,30 @@ static double penalty_at(const struct atm_trainer *t, int64_t step) {
                                                                                : 0;
 }
 
-/* Sum of squared errors per image, mean over the batch; its gradient into output_grad. */
-static double forward(struct atm_trainer *t, bool want_grad) {
-    const float *latents = atm_coder_encode(t->coder, t->batch);
+/* What a part adds to the sum of squared errors per image, mean over the batch; its gradient into
+ * output_grad. */
+static double forward(struct atm_trainer *t, ptrdiff_t first, bool want_grad) {
+    ptrdiff_t pixels = t->patch_h * t->patch_w, images = part_images(t, first);
+    const float *batch = t->batch + first * pixels;
+    const float *latents = atm_coder_encode(t->coder, batch);
     const float *output = atm_coder_decode(t->coder, latents);
-    ptrdiff_t pixels = t->patch_h * t->patch_w, count = t->coder->size.images * pixels;
-    double mse = atm_loss_mse(count, output, t->batch, want_grad ? t->output_grad : NULL);
-    for (ptrdiff_t i = 0; want_grad && i < count; i++)
-        t->output_grad[i] *= (float)pixels;
-    return mse * (double)pixels;
+    double mse = atm_loss_mse(images * pixels, output, batch, want_grad ? t->output_grad : NULL);
+    double share = (double)pixels * (double)images / (double)t->images;
+    for (ptrdiff_t i = 0; want_grad && i < images * pixels; i++)
+        t->output_grad[i] *= (float)share;
+    if (want_grad)
+        memset(t->output_grad + images * pixels, 0,
+               (size_t)((t->coder->size.images - images) * pixels) * sizeof *t->output_grad);
+    return mse * share;
 }
 
-/* Gradients into grad; returns the penalty per image, which goes into them. */
-static double backward(struct atm_trainer *t, double penalty) {
+/* Adds the gradients of a part to grad; returns its share of the penalty per image, which goes into
+ * them. */
+static double backward(struct atm_trainer *t, ptrdiff_t first, double penalty) {
     struct atm_coder *coder = t->coder;
     float *scale = penalty > 0 ? t->block_scale : NULL;
-    memset(t->grad, 0, (size_t)t->model->param_count * sizeof *t->grad);
-    double cost = scale ? block_penalty(t, penalty / (double)coder->size.images, scale) : 0;
+    double weight = penalty / (double)t->images;
+    double cost = scale ? block_penalty(t, part_images(t, first), weight, scale) : 0;
     const float *latents =
         atm_plan_backward_blocks(coder->decoder, t->output_grad, scale,
                                  t->grad + atm_net_param_count(t->model->encoder), true);
@@ -131,7 +149,10 @@ static double validate(struct atm_trainer *t) {
         return NAN;
     ptrdiff_t first = t->set.count - t->set.validation_count;
     draw_batch(t, ATM_RNG_SPLIT, 1, first, t->set.validation_count);
-    return forward(t, false) / (double)(t->patch_h * t->patch_w);
+    double loss = 0;
+    for (ptrdiff_t i = 0; i < t->images; i += t->coder->size.images)
+        loss += forward(t, i, false);
+    return loss / (double)(t->patch_h * t->patch_w);
 }
 
 static enum atm_status add_point(struct atm_trainer *t, double rate, struct atm_err *err) {
@@ -156,8 +177,12 @@ static enum atm_status add_point(struct atm_trainer *t, double rate, struct atm_
 enum atm_status atm_trainer_step(struct atm_trainer *t, struct atm_err *err) {
     struct atm_model *model = t->model;
     draw_batch(t, ATM_RNG_BATCH, (uint64_t)model->step, 0, t->set.count - t->set.validation_count);
-    double loss = forward(t, true);
-    double cost = backward(t, penalty_at(t, model->step));
+    double loss = 0, cost = 0;
+    memset(t->grad, 0, (size_t)model->param_count * sizeof *t->grad);
+    for (ptrdiff_t i = 0; i < t->images; i += t->coder->size.images) {
+        loss += forward(t, i, true);
+        cost += backward(t, i, penalty_at(t, model->step));
+    }
     if (!isfinite(loss))
         return atm_err_set(err, ATM_FAIL,
                            "training diverged at step %lld: lower train.rate or check the movie",
@@ -195,14 +220,37 @@ static ptrdiff_t patch_side(const struct atm_model *model, int64_t wanted, ptrdi
 static enum atm_status allocate(struct atm_trainer *t, struct atm_err *err) {
     const struct atm_model_size *size = &t->coder->size;
     size_t pixels = (size_t)(size->images * t->patch_h * t->patch_w);
+    size_t parts = (size_t)((t->images + size->images - 1) / size->images);
     size_t blocks = (size_t)(size->images * size->blocks);
-    t->batch = atm_mem_alloc(pixels, sizeof *t->batch);
+    t->batch = atm_mem_alloc(parts * pixels, sizeof *t->batch);
     t->output_grad = atm_mem_alloc(pixels, sizeof *t->output_grad);
     t->block_scale = atm_mem_alloc(blocks, sizeof *t->block_scale);
     t->grad = atm_mem_alloc((size_t)t->model->param_count, sizeof *t->grad);
     t->energy = atm_mem_alloc(blocks, sizeof *t->energy);
     if (!t->batch || !t->output_grad || !t->block_scale || !t->grad || !t->energy)
         return atm_err_memory(err, "training; lower train.batch or train.patch_px");
+    return ATM_OK;
+}
+
+/* Images of a part: whole groups of lanes whose plans keep within the limit, at least one group, for
+ * fewer images take no less. Plans grow with the groups, less than in proportion. */
+static enum atm_status choose_part(const struct atm_trainer *t, ptrdiff_t *images,
+                                   struct atm_err *err) {
+    const double limit = t->options.step_memory_mb * 1e6;
+    struct atm_model_size size;
+    struct atm_coder *coder = NULL;
+    *images = t->images;
+    if (limit <= 0 || t->images <= ATM_LANES)
+        return ATM_OK;
+    if (atm_model_size(t->model, ATM_LANES, t->patch_h, t->patch_w, &size, err) ||
+        atm_coder_create(t->model, &size, ATM_CODER_TRAIN, &coder, err))
+        return ATM_FAIL;
+    const double bytes =
+        (double)atm_plan_bytes(coder->encoder) + (double)atm_plan_bytes(coder->decoder);
+    atm_coder_destroy(&coder);
+    const double groups = fmax(1, floor(limit / bytes));
+    if (groups * ATM_LANES < (double)t->images)
+        *images = (ptrdiff_t)groups * ATM_LANES;
     return ATM_OK;
 }
 
@@ -217,12 +265,16 @@ enum atm_status atm_trainer_create(struct atm_model *model, const struct atm_tra
     t->set = *set;
     t->patch_h = patch_side(model, options->patch_px, set->height);
     t->patch_w = patch_side(model, options->patch_px, set->width);
+    t->images = (ptrdiff_t)options->batch;
     model->steps = options->steps;
     struct atm_model_size size;
+    ptrdiff_t part = t->images;
     enum atm_status status =
         set->count - set->validation_count > 0
-            ? atm_model_size(model, options->batch, t->patch_h, t->patch_w, &size, err)
+            ? choose_part(t, &part, err)
             : atm_err_set(err, ATM_FAIL, "no frames to train on: lower train.validation");
+    if (!status)
+        status = atm_model_size(model, part, t->patch_h, t->patch_w, &size, err);
     if (!status)
         status = atm_coder_create(model, &size, ATM_CODER_TRAIN, &t->coder, err);
     if (!status)
@@ -234,19 +286,19 @@ enum atm_status atm_trainer_create(struct atm_model *model, const struct atm_tra
 }
 
 /* Half of the sample are active blocks of the training frames, with at least 1 % of the energy of
- * the strongest in their batch; the other half, every seventh of the silent ones: the map must know
+ * the strongest in their part; the other half, every seventh of the silent ones: the map must know
  * them too. */
 struct latent_quota {
     ptrdiff_t active, silent;
 };
 
-static void collect_latents(struct atm_trainer *t, uint64_t index, struct latent_quota *left) {
+static void collect_latents(struct atm_trainer *t, ptrdiff_t first, struct latent_quota *left) {
     struct atm_model *model = t->model;
-    ptrdiff_t blocks = t->coder->size.images * t->coder->size.blocks, d = model->latent;
-    draw_batch(t, ATM_RNG_EVAL, index, 0, t->set.count - t->set.validation_count);
-    const float *latents = atm_coder_encode(t->coder, t->batch);
+    ptrdiff_t images = part_images(t, first), d = model->latent;
+    ptrdiff_t blocks = images * t->coder->size.blocks;
+    const float *latents = atm_coder_encode(t->coder, t->batch + first * t->patch_h * t->patch_w);
     atm_coder_decode(t->coder, latents);
-    block_penalty(t, 0, NULL);
+    block_penalty(t, images, 0, NULL);
     double strongest = 0;
     for (ptrdiff_t b = 0; b < blocks; b++)
         strongest = fmax(strongest, t->energy[b]);
@@ -269,8 +321,11 @@ enum atm_status atm_trainer_finish(struct atm_trainer *t, struct atm_err *err) {
     if (!model->latents)
         return atm_err_memory(err, "the latent sample");
     struct latent_quota left = {LATENT_SAMPLE / 2, LATENT_SAMPLE / 2};
-    for (uint64_t i = 0; i < 64 && left.active; i++)
-        collect_latents(t, i, &left);
+    for (uint64_t i = 0; i < 64 && left.active; i++) {
+        draw_batch(t, ATM_RNG_EVAL, i, 0, t->set.count - t->set.validation_count);
+        for (ptrdiff_t first = 0; first < t->images; first += t->coder->size.images)
+            collect_latents(t, first, &left);
+    }
     return ATM_OK;
 }
 

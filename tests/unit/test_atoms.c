@@ -252,6 +252,37 @@ static void algorithms_train_alike(void **state) {
     atm_mem_free(frames);
 }
 
+/* A step in parts (16, 16 and 8 images) has the gradient of the whole batch: Adam's first moment after
+ * one step is a tenth of it. Float sums of a few thousand terms in another order: 1e-5 of the norm. */
+static void parts_of_a_batch_add_up(void **state) {
+    (void)state;
+    float *frames = spot_frames(60, 28, 1.3);
+    struct atm_training_set set = {frames, 60, 28, 28, 6};
+    struct atm_train_options options = train_options(2);
+    options.batch = 40;
+    options.penalty_start = 0;
+    struct atm_model_options model_options = small_options();
+    struct atm_model *whole = make(&model_options, 3), *parts = make(&model_options, 3);
+    run_to(whole, &options, &set, 1);
+    options.step_memory_mb = 1e-3; /* the least: one group of lanes */
+    run_to(parts, &options, &set, 1);
+    double difference = 0, norm = 0;
+    for (ptrdiff_t i = 0; i < whole->param_count; i++) {
+        const double a = whole->moments[i], b = parts->moments[i];
+        difference += (a - b) * (a - b), norm += a * a;
+    }
+    assert_true(norm > 0 && difference > 0);
+    assert_true(difference < 1e-10 * norm);
+    const struct atm_curve_point *a = &whole->curve[0], *b = &parts->curve[0];
+    assert_true(whole->curve_count == 1 && parts->curve_count == 1);
+    assert_true(fabs(b->loss / a->loss - 1) < 1e-6);
+    assert_true(a->penalty > 0 && fabs(b->penalty / a->penalty - 1) < 1e-6);
+    assert_true(fabs(b->validation / a->validation - 1) < 1e-3); /* after the step */
+    atm_model_destroy(&whole);
+    atm_model_destroy(&parts);
+    atm_mem_free(frames);
+}
+
 /* Frames larger than a tile: the codes of the whole frame, to the bit. */
 static void tiles_leave_no_seams(void **state) {
     (void)state;
@@ -317,6 +348,7 @@ int main(void) {
         cmocka_unit_test(training_continues_to_the_same_bytes),
         cmocka_unit_test(training_finds_spots),
         cmocka_unit_test(algorithms_train_alike),
+        cmocka_unit_test(parts_of_a_batch_add_up),
         cmocka_unit_test(tiles_leave_no_seams),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(polynomial_has_every_monomial_once),
