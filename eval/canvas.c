@@ -2,8 +2,13 @@
 
 #include "image.h"
 #include "mem.h"
+#include "outfile.h"
+#include <cairo-svg.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #ifdef __SANITIZE_ADDRESS__
 /* fontconfig keeps patterns behind encoded pointers, which the leak checker cannot follow (2.14).
@@ -12,16 +17,11 @@ const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) { return "leak:libfontconfig\n"; }
 #endif
 
-enum atm_status atm_canvas_create(struct atm_canvas *canvas, ptrdiff_t height, ptrdiff_t width,
-                                  struct atm_err *err) {
-    *canvas = (struct atm_canvas){.height = height, .width = width};
-    if (height < 1 || width < 1 || height > ATM_CANVAS_MOST || width > ATM_CANVAS_MOST)
-        return atm_err_set(err, ATM_FAIL,
-                           "a picture of %td x %td px: sides must be 1 to %d px, choose a smaller "
-                           "magnification or fewer panels",
-                           width, height, ATM_CANVAS_MOST);
-    canvas->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)width, (int)height);
-    canvas->cr = cairo_create(canvas->surface);
+/* surface: owned by the canvas from now on. */
+static enum atm_status start(struct atm_canvas *canvas, cairo_surface_t *surface,
+                             struct atm_err *err) {
+    canvas->surface = surface;
+    canvas->cr = cairo_create(surface);
     if (cairo_status(canvas->cr) != CAIRO_STATUS_SUCCESS) {
         atm_canvas_destroy(canvas);
         return atm_err_memory(err, "a picture");
@@ -29,6 +29,33 @@ enum atm_status atm_canvas_create(struct atm_canvas *canvas, ptrdiff_t height, p
     cairo_set_source_rgb(canvas->cr, 1, 1, 1);
     cairo_paint(canvas->cr);
     return ATM_OK;
+}
+
+static enum atm_status check_size(struct atm_canvas *canvas, ptrdiff_t height, ptrdiff_t width,
+                                  struct atm_err *err) {
+    *canvas = (struct atm_canvas){.height = height, .width = width};
+    if (height < 1 || width < 1 || height > ATM_CANVAS_MOST || width > ATM_CANVAS_MOST)
+        return atm_err_set(err, ATM_FAIL,
+                           "a picture of %td x %td px: sides must be 1 to %d px, choose a smaller "
+                           "magnification or fewer panels",
+                           width, height, ATM_CANVAS_MOST);
+    return ATM_OK;
+}
+
+enum atm_status atm_canvas_create(struct atm_canvas *canvas, ptrdiff_t height, ptrdiff_t width,
+                                  struct atm_err *err) {
+    if (check_size(canvas, height, width, err) != ATM_OK)
+        return ATM_FAIL;
+    return start(canvas, cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)width, (int)height),
+                 err);
+}
+
+enum atm_status atm_canvas_create_vector(struct atm_canvas *canvas, ptrdiff_t height,
+                                         ptrdiff_t width, struct atm_err *err) {
+    if (check_size(canvas, height, width, err) != ATM_OK)
+        return ATM_FAIL;
+    const cairo_rectangle_t extents = {0, 0, (double)width, (double)height};
+    return start(canvas, cairo_recording_surface_create(CAIRO_CONTENT_COLOR, &extents), err);
 }
 
 void atm_canvas_destroy(struct atm_canvas *canvas) {
@@ -122,10 +149,77 @@ void atm_canvas_color(struct atm_canvas *canvas, const double rgb[3]) {
     cairo_set_source_rgb(canvas->cr, rgb[0], rgb[1], rgb[2]);
 }
 
-enum atm_status atm_canvas_write(struct atm_canvas *canvas, const char *path, struct atm_err *err) {
-    if (cairo_status(canvas->cr) != CAIRO_STATUS_SUCCESS)
-        return atm_err_set(err, ATM_FAIL, "%s: drawing failed: %s", path,
-                           cairo_status_to_string(cairo_status(canvas->cr)));
+/* Draw what a vector canvas has recorded onto another surface. */
+static cairo_status_t replay(const struct atm_canvas *canvas, cairo_surface_t *onto) {
+    cairo_t *cr = cairo_create(onto);
+    cairo_set_source_surface(cr, canvas->surface, 0, 0);
+    cairo_paint(cr);
+    cairo_status_t status = cairo_status(cr);
+    cairo_destroy(cr);
+    return status;
+}
+
+static cairo_status_t put_bytes(void *stream, const unsigned char *bytes, unsigned count) {
+    return fwrite(bytes, 1, count, stream) == count ? CAIRO_STATUS_SUCCESS
+                                                    : CAIRO_STATUS_WRITE_ERROR;
+}
+
+/* Cairo numbers its surfaces over the life of the process; counting them within the document makes
+ * the same drawing the same bytes. The new numbers are never longer. */
+static void number_surfaces(char *svg) {
+    enum { MOST = 16 };
+    static const char word[] = "surface";
+    unsigned long known[MOST];
+    int count = 0;
+    char *to = svg;
+    for (const char *from = svg; *from;) {
+        const char *digits = from + sizeof word - 1;
+        if (strncmp(from, word, sizeof word - 1) != 0 || *digits < '0' || *digits > '9') {
+            *to++ = *from++;
+            continue;
+        }
+        char *end;
+        unsigned long number = strtoul(digits, &end, 10);
+        int k = 0;
+        while (k < count && known[k] != number)
+            k++;
+        if (k == count && count < MOST)
+            known[count++] = number;
+        char name[32];
+        size_t length = (size_t)snprintf(name, sizeof name, "%s%d", word, k);
+        memcpy(to, name, length);
+        to += length;
+        from = end;
+    }
+    *to = 0;
+}
+
+static enum atm_status write_svg(const struct atm_canvas *canvas, const char *path,
+                                 struct atm_err *err) {
+    char *text = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream)
+        return atm_err_memory(err, "a picture");
+    cairo_surface_t *surface = cairo_svg_surface_create_for_stream(
+        put_bytes, stream, (double)canvas->width, (double)canvas->height);
+    cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
+    cairo_status_t drawn = replay(canvas, surface);
+    cairo_surface_finish(surface);
+    if (drawn == CAIRO_STATUS_SUCCESS)
+        drawn = cairo_surface_status(surface);
+    cairo_surface_destroy(surface);
+    bool whole = fclose(stream) == 0 && drawn == CAIRO_STATUS_SUCCESS;
+    if (whole)
+        number_surfaces(text);
+    enum atm_status status = whole ? atm_outfile_write_text(path, text, err)
+                                   : atm_err_set(err, ATM_FAIL, "%s: drawing failed: %s", path,
+                                                 cairo_status_to_string(drawn));
+    free(text);
+    return status;
+}
+
+static enum atm_status write_png(struct atm_canvas *canvas, const char *path, struct atm_err *err) {
     uint8_t *rgb = atm_mem_alloc((size_t)(canvas->height * canvas->width), 3);
     if (!rgb)
         return atm_err_memory(err, "a picture");
@@ -143,5 +237,28 @@ enum atm_status atm_canvas_write(struct atm_canvas *canvas, const char *path, st
     }
     enum atm_status status = atm_image_write_png(path, canvas->height, canvas->width, rgb, err);
     atm_mem_free(rgb);
+    return status;
+}
+
+static bool is_vector(const struct atm_canvas *canvas) {
+    return cairo_surface_get_type(canvas->surface) == CAIRO_SURFACE_TYPE_RECORDING;
+}
+
+enum atm_status atm_canvas_write(struct atm_canvas *canvas, const char *path, struct atm_err *err) {
+    if (cairo_status(canvas->cr) != CAIRO_STATUS_SUCCESS)
+        return atm_err_set(err, ATM_FAIL, "%s: drawing failed: %s", path,
+                           cairo_status_to_string(cairo_status(canvas->cr)));
+    size_t length = strlen(path);
+    if (is_vector(canvas) && length > 4 && !strcasecmp(path + length - 4, ".svg"))
+        return write_svg(canvas, path, err);
+    if (!is_vector(canvas))
+        return write_png(canvas, path, err);
+    struct atm_canvas pixels;
+    enum atm_status status = atm_canvas_create(&pixels, canvas->height, canvas->width, err);
+    if (status == ATM_OK && replay(canvas, pixels.surface) != CAIRO_STATUS_SUCCESS)
+        status = atm_err_set(err, ATM_FAIL, "%s: drawing failed", path);
+    if (status == ATM_OK)
+        status = write_png(&pixels, path, err);
+    atm_canvas_destroy(&pixels);
     return status;
 }

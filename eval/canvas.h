@@ -1,4 +1,4 @@
-/* Inside eval: a picture on which Cairo draws text and lines; written as PNG. */
+/* Inside eval: a picture on which Cairo draws text and lines; written as PNG or SVG. */
 #ifndef ATM_CANVAS_H
 #define ATM_CANVAS_H
 
@@ -17,9 +17,13 @@ struct atm_canvas {
 
 enum { ATM_CANVAS_MOST = 30000 }; /* px; Cairo's images end at 32767 */
 
-/* A white picture. */
+/* A white picture of pixels. */
 enum atm_status atm_canvas_create(struct atm_canvas *canvas, ptrdiff_t height, ptrdiff_t width,
                                   struct atm_err *err);
+/* The same for lines and text only (no atm_canvas_put): what is drawn is kept as strokes and can be
+ * written as SVG as well. */
+enum atm_status atm_canvas_create_vector(struct atm_canvas *canvas, ptrdiff_t height,
+                                         ptrdiff_t width, struct atm_err *err);
 void atm_canvas_destroy(struct atm_canvas *canvas);
 
 /* Copy pixels (height, width, 3), each enlarged to zoom x zoom, to (left, top). Must fit. */
@@ -38,7 +42,7 @@ double atm_canvas_text_width(struct atm_canvas *canvas, const char *text);
 void atm_canvas_text(struct atm_canvas *canvas, double x, double y, double align, const char *text);
 void atm_canvas_color(struct atm_canvas *canvas, const double rgb[3]);
 
-/* Write as PNG under a temporary name, then rename. */
+/* Write as SVG (name in .svg; vector canvas only) or PNG, under a temporary name, then rename. */
 enum atm_status atm_canvas_write(struct atm_canvas *canvas, const char *path, struct atm_err *err);
 
 #endif

@@ -3,12 +3,13 @@
 #include "axis.h"
 #include "canvas.h"
 #include "mem.h"
+#include <limits.h>
 #include <math.h>
-#include <stdbool.h>
+#include <stdio.h>
 
-enum { WIDTH = 960, HEIGHT = 600, LEFT = 96, RIGHT = 24, TOP = 52, BOTTOM = 64 };
+enum { WIDTH = 960, HEIGHT = 600, LEFT = 104, RIGHT = 24, TOP = 54, BOTTOM = 74 };
 enum { PLOT_WIDTH = WIDTH - LEFT - RIGHT, PLOT_HEIGHT = HEIGHT - TOP - BOTTOM };
-enum { FONT_PX = 15, COLORS = 7 };
+enum { FONT_PX = 18, COLORS = 7, MOST_DOTS = 40 };
 
 /* Told apart by most colour-blind readers (Okabe and Ito 2008, without yellow). */
 static const double colors[COLORS][3] = {
@@ -19,6 +20,7 @@ static const double black[3] = {0, 0, 0}, grid[3] = {0.87, 0.87, 0.87},
                     faint[3] = {0.95, 0.95, 0.95};
 
 struct plot {
+    const struct atm_chart *chart;
     struct atm_canvas canvas;
     struct atm_axis x, y;
 };
@@ -29,8 +31,10 @@ struct range {
 
 /* ---- axes ---- */
 
-static bool drawable(const struct atm_curve *curve, ptrdiff_t i, bool log_y) {
-    return isfinite(curve->x[i]) && isfinite(curve->y[i]) && (!log_y || curve->y[i] > 0);
+static bool shows(double value, bool is_log) { return isfinite(value) && (!is_log || value > 0); }
+
+static bool drawable(const struct atm_chart *chart, const struct atm_curve *curve, ptrdiff_t i) {
+    return shows(curve->x[i], chart->log_x) && shows(curve->y[i], chart->log_y);
 }
 
 static void include(struct range *range, double value) {
@@ -38,16 +42,25 @@ static void include(struct range *range, double value) {
     range->hi = fmax(range->hi, value);
 }
 
+static void include_bar(struct range *range, const double *ends, ptrdiff_t i, bool is_log) {
+    if (ends && shows(ends[i], is_log))
+        include(range, ends[i]);
+}
+
 /* False when no curve has a point that can be drawn. */
-static bool find_ranges(const struct atm_curve *curves, int count, bool log_y, struct range *x,
-                        struct range *y) {
+static bool find_ranges(const struct atm_chart *chart, struct range *x, struct range *y) {
     *x = *y = (struct range){INFINITY, -INFINITY};
-    for (int k = 0; k < count; k++)
-        for (ptrdiff_t i = 0; i < curves[k].count; i++)
-            if (drawable(&curves[k], i, log_y)) {
-                include(x, curves[k].x[i]);
-                include(y, curves[k].y[i]);
-            }
+    for (int k = 0; k < chart->count; k++) {
+        const struct atm_curve *curve = &chart->curves[k];
+        for (ptrdiff_t i = 0; i < curve->count; i++) {
+            if (!drawable(chart, curve, i))
+                continue;
+            include(x, curve->x[i]);
+            include(y, curve->y[i]);
+            include_bar(y, curve->low, i, chart->log_y);
+            include_bar(y, curve->high, i, chart->log_y);
+        }
+    }
     return x->lo <= x->hi;
 }
 
@@ -78,7 +91,7 @@ static void draw_axes(struct plot *plot) {
         atm_canvas_color(canvas, tick->label[0] ? grid : faint);
         line(plot, x, TOP, x, TOP + PLOT_HEIGHT);
         atm_canvas_color(canvas, black);
-        atm_canvas_text(canvas, x, TOP + PLOT_HEIGHT + 20, 0.5, tick->label);
+        atm_canvas_text(canvas, x, TOP + PLOT_HEIGHT + 24, 0.5, tick->label);
     }
     for (int i = 0; i < plot->y.tick_count; i++) {
         const struct atm_axis_tick *tick = &plot->y.ticks[i];
@@ -86,25 +99,26 @@ static void draw_axes(struct plot *plot) {
         atm_canvas_color(canvas, tick->label[0] ? grid : faint);
         line(plot, LEFT, y, LEFT + PLOT_WIDTH, y);
         atm_canvas_color(canvas, black);
-        atm_canvas_text(canvas, LEFT - 8, y + 5, 1, tick->label);
+        atm_canvas_text(canvas, LEFT - 8, y + 6, 1, tick->label);
     }
     atm_canvas_color(canvas, black);
     cairo_rectangle(canvas->cr, LEFT + 0.5, TOP + 0.5, PLOT_WIDTH - 1, PLOT_HEIGHT - 1);
     cairo_stroke(canvas->cr);
 }
 
-static void draw_words(struct plot *plot, const char *title, const char *x_label,
-                       const char *y_label) {
+static void draw_words(struct plot *plot) {
     struct atm_canvas *canvas = &plot->canvas;
+    const struct atm_chart *chart = plot->chart;
     atm_canvas_color(canvas, black);
     atm_canvas_font(canvas, FONT_PX + 3);
-    atm_canvas_text(canvas, LEFT + PLOT_WIDTH / 2.0, 33, 0.5, title ? title : "");
+    atm_canvas_text(canvas, LEFT + PLOT_WIDTH / 2.0, 33, 0.5, chart->title ? chart->title : "");
     atm_canvas_font(canvas, FONT_PX);
-    atm_canvas_text(canvas, LEFT + PLOT_WIDTH / 2.0, HEIGHT - 16, 0.5, x_label ? x_label : "");
+    atm_canvas_text(canvas, LEFT + PLOT_WIDTH / 2.0, HEIGHT - 16, 0.5,
+                    chart->x_label ? chart->x_label : "");
     cairo_save(canvas->cr);
     cairo_translate(canvas->cr, 24, TOP + PLOT_HEIGHT / 2.0);
     cairo_rotate(canvas->cr, -acos(-1) / 2);
-    atm_canvas_text(canvas, 0, 0, 0.5, y_label ? y_label : "");
+    atm_canvas_text(canvas, 0, 0, 0.5, chart->y_label ? chart->y_label : "");
     cairo_restore(canvas->cr);
 }
 
@@ -147,14 +161,12 @@ static void draw_dot(struct plot *plot, double x, double y) {
 }
 
 /* Few points get dots too: then it shows where something was measured. */
-static void draw_curve(struct plot *plot, const struct atm_curve *curve) {
+static void draw_line(struct plot *plot, const struct atm_curve *curve, bool dots) {
     cairo_t *cr = plot->canvas.cr;
     struct column column = {0};
-    bool dots = curve->count <= 40;
     ptrdiff_t run = 0;
-    cairo_new_path(cr);
     for (ptrdiff_t i = 0; i <= curve->count; i++) {
-        if (i < curve->count && drawable(curve, i, plot->y.log)) {
+        if (i < curve->count && drawable(plot->chart, curve, i)) {
             add_point(cr, &column, at_x(plot, curve->x[i]), at_y(plot, curve->y[i]));
             run++;
             continue;
@@ -165,21 +177,65 @@ static void draw_curve(struct plot *plot, const struct atm_curve *curve) {
             draw_dot(plot, at_x(plot, curve->x[i - 1]), at_y(plot, curve->y[i - 1]));
         run = 0;
     }
+}
+
+/* Where the axis cannot show a value (a logarithm of 0) the outline runs along its edge. */
+static double step_y(const struct plot *plot, double value) {
+    double y = at_y(plot, value);
+    return isnan(y) ? TOP + PLOT_HEIGHT : fmin(y, TOP + PLOT_HEIGHT);
+}
+
+static void draw_steps(struct plot *plot, const struct atm_curve *curve) {
+    cairo_t *cr = plot->canvas.cr;
+    for (ptrdiff_t i = 0; i + 1 < curve->count; i++) {
+        double y = step_y(plot, curve->y[i]);
+        cairo_line_to(cr, at_x(plot, curve->x[i]), y);
+        cairo_line_to(cr, at_x(plot, curve->x[i + 1]), y);
+    }
+    cairo_stroke(cr);
+}
+
+static void draw_bars(struct plot *plot, const struct atm_curve *curve) {
+    for (ptrdiff_t i = 0; curve->low && curve->high && i < curve->count; i++) {
+        double x = at_x(plot, curve->x[i]), low = step_y(plot, curve->low[i]);
+        double high = at_y(plot, curve->high[i]);
+        if (!drawable(plot->chart, curve, i) || !isfinite(high))
+            continue;
+        line(plot, x, low, x, high);
+        line(plot, x - 4, low, x + 4, low);
+        line(plot, x - 4, high, x + 4, high);
+    }
+}
+
+static void draw_curve(struct plot *plot, const struct atm_curve *curve) {
+    cairo_t *cr = plot->canvas.cr;
+    static const double dashes[] = {7, 5};
+    bool dots = curve->style == ATM_CURVE_DOTS ||
+                (curve->style == ATM_CURVE_LINE && curve->count <= MOST_DOTS);
+    cairo_new_path(cr);
+    draw_bars(plot, curve);
+    if (curve->style == ATM_CURVE_DASHED)
+        cairo_set_dash(cr, dashes, 2, 0);
+    if (curve->style == ATM_CURVE_STEPS)
+        draw_steps(plot, curve);
+    else if (curve->style != ATM_CURVE_DOTS)
+        draw_line(plot, curve, dots);
+    cairo_set_dash(cr, NULL, 0, 0);
     for (ptrdiff_t i = 0; i < curve->count && dots; i++)
-        if (drawable(curve, i, plot->y.log))
+        if (drawable(plot->chart, curve, i))
             draw_dot(plot, at_x(plot, curve->x[i]), at_y(plot, curve->y[i]));
 }
 
-static void draw_curves(struct plot *plot, const struct atm_curve *curves, int count) {
+static void draw_curves(struct plot *plot) {
     cairo_t *cr = plot->canvas.cr;
     cairo_save(cr);
     cairo_rectangle(cr, LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT);
     cairo_clip(cr);
     cairo_set_line_width(cr, 1.8);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
-    for (int k = 0; k < count; k++) {
+    for (int k = 0; k < plot->chart->count; k++) {
         atm_canvas_color(&plot->canvas, colors[k % COLORS]);
-        draw_curve(plot, &curves[k]);
+        draw_curve(plot, &plot->chart->curves[k]);
     }
     cairo_restore(cr);
 }
@@ -187,29 +243,29 @@ static void draw_curves(struct plot *plot, const struct atm_curve *curves, int c
 /* ---- legend ---- */
 
 /* Number of curve points under a legend of this size in that corner. */
-static ptrdiff_t covered(const struct plot *plot, const struct atm_curve *curves, int count,
-                         const double box[4]) {
+static ptrdiff_t covered(const struct plot *plot, const double box[4]) {
     ptrdiff_t points = 0;
-    for (int k = 0; k < count; k++)
-        for (ptrdiff_t i = 0; i < curves[k].count; i++) {
-            if (!drawable(&curves[k], i, plot->y.log))
+    for (int k = 0; k < plot->chart->count; k++) {
+        const struct atm_curve *curve = &plot->chart->curves[k];
+        for (ptrdiff_t i = 0; i < curve->count; i++) {
+            if (!drawable(plot->chart, curve, i))
                 continue;
-            double x = at_x(plot, curves[k].x[i]), y = at_y(plot, curves[k].y[i]);
+            double x = at_x(plot, curve->x[i]), y = at_y(plot, curve->y[i]);
             points += x >= box[0] && x <= box[0] + box[2] && y >= box[1] && y <= box[1] + box[3];
         }
+    }
     return points;
 }
 
 /* The corner that hides the least; box: left, top, width, height. */
-static void choose_corner(const struct plot *plot, const struct atm_curve *curves, int count,
-                          double box[4]) {
+static void choose_corner(const struct plot *plot, double box[4]) {
     double width = box[2], height = box[3];
     ptrdiff_t least = PTRDIFF_MAX;
     for (int corner = 0; corner < 4; corner++) {
         double candidate[4] = {corner % 2 ? LEFT + 12 : LEFT + PLOT_WIDTH - 12 - width,
                                corner / 2 ? TOP + PLOT_HEIGHT - 12 - height : TOP + 12, width,
                                height};
-        ptrdiff_t points = covered(plot, curves, count, candidate);
+        ptrdiff_t points = covered(plot, candidate);
         if (points >= least)
             continue;
         least = points;
@@ -218,7 +274,9 @@ static void choose_corner(const struct plot *plot, const struct atm_curve *curve
     }
 }
 
-static void draw_legend(struct plot *plot, const struct atm_curve *curves, int count) {
+static void draw_legend(struct plot *plot) {
+    const struct atm_curve *curves = plot->chart->curves;
+    int count = plot->chart->count;
     struct atm_canvas *canvas = &plot->canvas;
     double box[4] = {0, 0, 0, 12}, step = FONT_PX + 7, y;
     for (int k = 0; k < count; k++) {
@@ -229,7 +287,7 @@ static void draw_legend(struct plot *plot, const struct atm_curve *curves, int c
     }
     if (!(box[2] > 0) || box[3] > PLOT_HEIGHT - 24)
         return;
-    choose_corner(plot, curves, count, box);
+    choose_corner(plot, box);
     cairo_set_source_rgba(canvas->cr, 1, 1, 1, 0.85);
     cairo_rectangle(canvas->cr, crisp(box[0]), crisp(box[1]), rint(box[2]), rint(box[3]));
     cairo_fill_preserve(canvas->cr);
@@ -244,36 +302,72 @@ static void draw_legend(struct plot *plot, const struct atm_curve *curves, int c
         cairo_set_line_width(canvas->cr, 3);
         line(plot, box[0] + 10, y + step / 2, box[0] + 38, y + step / 2);
         atm_canvas_color(canvas, black);
-        atm_canvas_text(canvas, box[0] + 46, y + step / 2 + 5, 0, curves[k].label);
+        atm_canvas_text(canvas, box[0] + 46, y + step / 2 + 6, 0, curves[k].label);
         y += step;
     }
 }
 
 /* ---- together ---- */
 
+static void draw(struct plot *plot) {
+    struct range x, y;
+    bool any = find_ranges(plot->chart, &x, &y);
+    if (!any) {
+        x = (struct range){plot->chart->log_x ? 0.1 : 0, 1};
+        y = (struct range){plot->chart->log_y ? 0.1 : 0, 1};
+    }
+    atm_axis_init(&plot->x, x.lo, x.hi, plot->chart->log_x, 8);
+    atm_axis_init(&plot->y, y.lo, y.hi, plot->chart->log_y, 6);
+    draw_axes(plot);
+    draw_words(plot);
+    if (any) {
+        draw_curves(plot);
+        draw_legend(plot);
+    } else {
+        atm_canvas_text(&plot->canvas, LEFT + PLOT_WIDTH / 2.0, TOP + PLOT_HEIGHT / 2.0, 0.5,
+                        "no data");
+    }
+}
+
+static enum atm_status write_files(const struct atm_chart *chart, const char *const *paths,
+                                   struct atm_err *err) {
+    struct plot plot = {.chart = chart};
+    enum atm_status status = atm_canvas_create_vector(&plot.canvas, HEIGHT, WIDTH, err);
+    if (status != ATM_OK)
+        return status;
+    draw(&plot);
+    for (; status == ATM_OK && *paths; paths++)
+        status = atm_canvas_write(&plot.canvas, *paths, err);
+    atm_canvas_destroy(&plot.canvas);
+    return status;
+}
+
+enum atm_status atm_chart_write(const char *path, const struct atm_chart *chart,
+                                struct atm_err *err) {
+    const char *const paths[] = {path, NULL};
+    return write_files(chart, paths, err);
+}
+
+enum atm_status atm_chart_write_all(const char *stem, const struct atm_chart *chart,
+                                    struct atm_err *err) {
+    char svg[PATH_MAX], png[PATH_MAX], json[PATH_MAX];
+    const char *const paths[] = {svg, png, NULL};
+    if (snprintf(svg, sizeof svg, "%s.svg", stem) >= (int)sizeof svg ||
+        snprintf(png, sizeof png, "%s.png", stem) >= (int)sizeof png ||
+        snprintf(json, sizeof json, "%s.json", stem) >= (int)sizeof json)
+        return atm_err_set(err, ATM_FAIL, "%s: the name is too long", stem);
+    enum atm_status status = write_files(chart, paths, err);
+    return status == ATM_OK ? atm_chart_write_json(json, chart, err) : status;
+}
+
 enum atm_status atm_render_curves(const char *path, const char *title, const char *x_label,
                                   const char *y_label, const struct atm_curve *curves, int count,
                                   int log_y, struct atm_err *err) {
-    struct plot plot = {0};
-    struct range x, y;
-    bool any = find_ranges(curves, count, log_y, &x, &y);
-    if (!any)
-        x = y = (struct range){log_y ? 0.1 : 0, 1};
-    enum atm_status status = atm_canvas_create(&plot.canvas, HEIGHT, WIDTH, err);
-    if (status != ATM_OK)
-        return status;
-    atm_axis_init(&plot.x, x.lo, x.hi, 0, 8);
-    atm_axis_init(&plot.y, y.lo, y.hi, log_y, 6);
-    draw_axes(&plot);
-    draw_words(&plot, title, x_label, y_label);
-    if (any) {
-        draw_curves(&plot, curves, count);
-        draw_legend(&plot, curves, count);
-    } else {
-        atm_canvas_text(&plot.canvas, LEFT + PLOT_WIDTH / 2.0, TOP + PLOT_HEIGHT / 2.0, 0.5,
-                        "no data");
-    }
-    status = atm_canvas_write(&plot.canvas, path, err);
-    atm_canvas_destroy(&plot.canvas);
-    return status;
+    const struct atm_chart chart = {.title = title,
+                                    .x_label = x_label,
+                                    .y_label = y_label,
+                                    .curves = curves,
+                                    .count = count,
+                                    .log_y = log_y};
+    return atm_chart_write(path, &chart, err);
 }

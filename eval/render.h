@@ -2,6 +2,7 @@
 #ifndef ATM_RENDER_H
 #define ATM_RENDER_H
 
+#include "chart.h"
 #include "ini.h"
 #include "table.h"
 
@@ -49,12 +50,7 @@ enum atm_status atm_render_panels(const char *path, const struct atm_panel *pane
                                   int columns, ptrdiff_t height, ptrdiff_t width,
                                   struct atm_err *err);
 
-/* Curves over x: training curves and the like. Log axis where asked. NAN points are gaps. */
-struct atm_curve {
-    const char *label;
-    const double *x, *y;
-    ptrdiff_t count;
-};
+/* Curves with a title and a linear x axis: see chart.h. */
 enum atm_status atm_render_curves(const char *path, const char *title, const char *x_label,
                                   const char *y_label, const struct atm_curve *curves, int count,
                                   int log_y, struct atm_err *err);

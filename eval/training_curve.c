@@ -23,10 +23,16 @@ enum atm_status atm_render_training(const char *path, const struct atm_curve_poi
         measured[validations] = step[i];
         validation[validations++] = points[i].validation;
     }
-    const struct atm_curve curves[2] = {{"training", step, loss, count},
-                                        {"validation", measured, validation, validations}};
-    enum atm_status status = atm_render_curves(path, "Training", "step", "loss", curves,
-                                               validations ? 2 : 1, positive, err);
+    const struct atm_curve curves[2] = {
+        {.label = "training", .x = step, .y = loss, .count = count},
+        {.label = "validation", .x = measured, .y = validation, .count = validations}};
+    const struct atm_chart chart = {.title = "Training",
+                                    .x_label = "step",
+                                    .y_label = "mean squared error (normalised units)",
+                                    .curves = curves,
+                                    .count = validations ? 2 : 1,
+                                    .log_y = positive};
+    enum atm_status status = atm_chart_write(path, &chart, err);
     atm_mem_free(block);
     return status;
 }

@@ -1,7 +1,6 @@
 #include "stages.h"
 
 #include "mem.h"
-#include <math.h>
 #include <stdio.h>
 
 enum { BLOCKS = 5, PANELS = 3 + BLOCKS, COLUMNS = 4 };
@@ -92,27 +91,6 @@ enum atm_status atm_stage_picture(const struct atm_table *table, const struct at
 
 enum atm_status atm_stage_curve(const struct atm_model *model, const char *path,
                                 struct atm_err *err) {
-    if (!model->curve_count)
-        return ATM_OK;
-    ptrdiff_t count = 0; /* of the validations, packed so that they are joined by a line */
-    double *x = atm_mem_alloc((size_t)model->curve_count, 4 * sizeof *x);
-    if (!x)
-        return atm_err_memory(err, "the training curve");
-    double *loss = x + model->curve_count, *at = loss + model->curve_count,
-           *validation = at + model->curve_count;
-    for (ptrdiff_t i = 0; i < model->curve_count; i++) {
-        x[i] = (double)model->curve[i].step;
-        loss[i] = model->curve[i].loss;
-        if (isnan(model->curve[i].validation))
-            continue;
-        at[count] = x[i];
-        validation[count++] = model->curve[i].validation;
-    }
-    const struct atm_curve curves[] = {{"training", x, loss, model->curve_count},
-                                       {"validation", at, validation, count}};
-    enum atm_status status =
-        atm_render_curves(path, "Training", "step", "mean squared error (normalised units)", curves,
-                          count ? 2 : 1, 1, err);
-    atm_mem_free(x);
-    return status;
+    return model->curve_count ? atm_render_training(path, model->curve, model->curve_count, err)
+                              : ATM_OK;
 }

@@ -259,7 +259,7 @@ static void text_needs_no_installed_font(void **state) {
     pid_t child = fork();
     if (child == 0) {
         const double x[] = {1, 2}, y[] = {3, 4};
-        const struct atm_curve curve = {"\xc2\xb5m", x, y, 2};
+        const struct atm_curve curve = {.label = "\xc2\xb5m", .x = x, .y = y, .count = 2};
         setenv("FONTCONFIG_FILE", config, 1);
         _exit((int)atm_render_curves(in_folder("g.png"), "title", "x", "y", &curve, 1, 0, NULL));
     }
@@ -363,8 +363,10 @@ static void ticks_are_round(void **state) {
 static void curves_survive_anything(void **state) {
     (void)state;
     const double x[] = {1, 2, NAN, 4, 5}, y[] = {1e-3, NAN, 3, -2, INFINITY}, flat[] = {0, 0};
-    const struct atm_curve curves[] = {
-        {"a", x, y, 5}, {NULL, x, y, 5}, {"flat", x, flat, 2}, {"none", NULL, NULL, 0}};
+    const struct atm_curve curves[] = {{.label = "a", .x = x, .y = y, .count = 5},
+                                       {.x = x, .y = y, .count = 5},
+                                       {.label = "flat", .x = x, .y = flat, .count = 2},
+                                       {.label = "none"}};
     for (int log = 0; log < 2; log++)
         for (int count = 0; count <= 4; count++) {
             assert_int_equal(
