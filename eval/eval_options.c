@@ -25,6 +25,14 @@ static const struct atm_key eval_keys[] = {
     ATM_KEY(struct atm_eval_options, field_width, INT, "0", 0, 1e9, "px",
             "width of the field for the border and the grid control; 0: as the tables state"),
     ATM_KEY(struct atm_eval_options, field_height, INT, "0", 0, 1e9, "px", "height of the field"),
+    ATM_KEY(struct atm_eval_options, images, INT, "10000", 0, 1e9, "",
+            "models: test images that are looked at; 0: all of the stack"),
+    ATM_KEY(struct atm_eval_options, sigma_px, DOUBLE, "auto", 0.1, 50, "px",
+            "models: width of the true spikes; auto: as the stack was simulated, else the atoms'"),
+    ATM_KEY(struct atm_eval_options, tolerance_sigma, DOUBLE, "2", 0.01, 100, "sigma",
+            "models: largest distance of a block from its spike"),
+    ATM_KEY(struct atm_eval_options, active, DOUBLE, "0.05", 0, 1, "",
+            "models: a block is active when |g| / |x| is at least this"),
 };
 
 const struct atm_section atm_eval_section = {

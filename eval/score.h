@@ -15,6 +15,11 @@ struct atm_eval_options {
     double pixel_size_nm;   /* for tables that do not say; auto */
     int64_t field_width;    /* px, for the border and the grid control; 0: as the tables say */
     int64_t field_height;
+    /* Of a model on test images (model_test.h). */
+    int64_t images;         /* at most; 0 all */
+    double sigma_px;        /* of the true spikes; NAN: as the stack was simulated */
+    double tolerance_sigma; /* blocks and spikes match up to this many sigma */
+    double active;          /* a block is active when |g| / |x| is at least this */
 };
 extern const struct atm_section atm_eval_section;
 

@@ -4,6 +4,7 @@
 #include "localize.h"
 #include "mem.h"
 #include "polynomial.h"
+#include "spot.h"
 
 #include <gsl/gsl_multifit.h>
 #include <gsl/gsl_sort.h>
@@ -20,71 +21,12 @@ const struct atm_section atm_calibrate_section = {
     "calibrate", "map from a block's numbers to amplitude and position, from rendered atoms",
     calibrate_keys, sizeof calibrate_keys / sizeof *calibrate_keys};
 
-/* ---- Measuring one atom ---- */
-
-struct atom_measure {
-    double mass, x, y, sigma;
-    bool compact; /* a spot: position and sigma mean something */
-};
-
-/* Sums of an image under the weight exp(-r^2 / (2 sigma^2)) around (x, y). */
-static void weighted_sums(const float *image, ptrdiff_t side, const struct atom_measure *at,
-                          double sums[4]) {
-    memset(sums, 0, 4 * sizeof *sums);
-    double scale = -0.5 / (at->sigma * at->sigma);
-    for (ptrdiff_t iy = 0; iy < side; iy++)
-        for (ptrdiff_t ix = 0; ix < side; ix++) {
-            double dx = (double)ix - at->x, dy = (double)iy - at->y, r2 = dx * dx + dy * dy;
-            double v = (double)image[iy * side + ix] * exp(scale * r2);
-            sums[0] += v, sums[1] += v * dx, sums[2] += v * dy, sums[3] += v * r2;
-        }
-}
-
-/* Adaptive moments (Bernstein and Jarvis 2002, doi:10.1086/338085): the Gaussian weight that
- * matches the atom. For a Gaussian of mass m: sum w I = m / 2, <r^2>_w = sigma^2, and the weighted
- * mean is half way from the weight's centre to the atom's. Returns false where there is no compact
- * positive atom. */
-static bool measure_spot(const float *image, ptrdiff_t side, struct atom_measure *m) {
-    ptrdiff_t peak = 0;
-    for (ptrdiff_t i = 1; i < side * side; i++)
-        peak = image[i] > image[peak] ? i : peak;
-    *m = (struct atom_measure){0, (double)(peak % side), (double)(peak / side), 1.3, true};
-    for (int iteration = 0; iteration < 50; iteration++) {
-        double s[4];
-        weighted_sums(image, side, m, s);
-        if (!(s[0] > 0) || !(s[3] > 0))
-            return false;
-        double dx = 2 * s[1] / s[0], dy = 2 * s[2] / s[0], sigma = sqrt(s[3] / s[0]);
-        m->x += dx, m->y += dy, m->mass = 2 * s[0];
-        double change = fabs(sigma - m->sigma) + fabs(dx) + fabs(dy);
-        m->sigma = fmin(fmax(sigma, 0.4), (double)side / 4);
-        if (!(m->x >= 0 && m->y >= 0 && m->x <= (double)side - 1 && m->y <= (double)side - 1))
-            return false;
-        if (change < 1e-6)
-            return true;
-    }
-    return true;
-}
-
-/* A silent block has no spot, but the map must know how little it holds: the same sum around the
- * middle. */
-static struct atom_measure measure_atom(const float *image, ptrdiff_t side) {
-    struct atom_measure m;
-    if (measure_spot(image, side, &m))
-        return m;
-    double sums[4], centre = ((double)side - 1) / 2;
-    m = (struct atom_measure){0, centre, centre, 1.3, false};
-    weighted_sums(image, side, &m, sums);
-    m.mass = 2 * sums[0];
-    return m;
-}
-
 /* ---- The sample ---- */
 
 struct sample {
     ptrdiff_t count;
     double *z; /* (count, d0), as the network gives it */
-    struct atom_measure *atoms;
+    struct atm_spot *atoms;
 };
 
 static void sample_free(struct sample *sample) {
@@ -112,7 +54,9 @@ static enum atm_status measure_sample(const struct atm_model *model, ptrdiff_t w
         status = atm_model_render_atoms(model, n, latents, images, err);
     double centre = model->cell ? ((double)side - 1) / 2 : 0;
     for (ptrdiff_t i = 0; !status && i < n; i++) {
-        struct atom_measure m = measure_atom(images + i * side * side, side);
+        struct atm_spot_window window = {images + i * side * side, side, 0, 0, side, side};
+        struct atm_spot m;
+        atm_spot_measure(&window, &m);
         m.x -= centre, m.y -= centre;
         for (ptrdiff_t j = 0; j < d; j++)
             sample->z[sample->count * d + j] = (double)latents[i * d + j];
@@ -139,12 +83,12 @@ static void standardisation(struct atm_calibration *c, const struct sample *samp
 /* Every fifth sample is held out. */
 static bool held_out(ptrdiff_t i) { return i % 5 == 4; }
 
-static double target(const struct atom_measure *m, int k) {
+static double target(const struct atm_spot *m, int k) {
     return k == 0 ? m->mass : k == 1 ? m->x : m->y;
 }
 
 /* The position of a faint block matters little and is ill-defined. */
-static double position_weight(const struct atom_measure *m) {
+static double position_weight(const struct atm_spot *m) {
     return m->compact ? fmax(m->mass, 0) : 0;
 }
 
@@ -208,7 +152,7 @@ static double median_of(const struct sample *sample, bool sigma, double least) {
     double *values = atm_mem_alloc((size_t)sample->count, sizeof *values);
     size_t n = 0;
     for (ptrdiff_t i = 0; values && i < sample->count; i++) {
-        const struct atom_measure *m = &sample->atoms[i];
+        const struct atm_spot *m = &sample->atoms[i];
         if (m->compact && m->mass >= least)
             values[n++] = sigma ? m->sigma : m->mass;
     }
@@ -239,7 +183,7 @@ static enum atm_status assess(struct atm_calibration *c, const struct sample *sa
         return atm_err_memory(err, "calibration");
     double *measured = mapped + capacity;
     for (ptrdiff_t i = 0; i < sample->count; i++) {
-        const struct atom_measure *m = &sample->atoms[i];
+        const struct atm_spot *m = &sample->atoms[i];
         if (!held_out(i) || !m->compact || m->mass < least)
             continue;
         float z[ATM_LATENT_MAX];

@@ -19,37 +19,24 @@ static int brighter(const void *a, const void *b) {
     return p->index < q->index ? -1 : p->index > q->index;
 }
 
-/* Add an atom's image (side, side) to a frame, its middle cell on cell (cy, cx), times scale. */
-static void add_atom(const struct atm_model *model, const struct atm_model_size *size,
-                     const float *atom, ptrdiff_t block, double scale,
-                     const struct atm_source_info *info, float *frame) {
-    ptrdiff_t side = atm_model_atom_side(model), cell = block / size->per_cell;
-    ptrdiff_t margin = (side - model->cell) / 2 * (model->cell != 0);
-    ptrdiff_t y0 = cell / size->grid_x * model->cell - margin;
-    ptrdiff_t x0 = cell % size->grid_x * model->cell - margin;
-    for (ptrdiff_t y = 0; y < side; y++)
-        for (ptrdiff_t x = 0; x < side; x++) {
-            ptrdiff_t fy = y0 + y, fx = x0 + x;
-            if (fy >= 0 && fx >= 0 && fy < info->height && fx < info->width)
-                frame[fy * info->width + fx] += (float)(scale * (double)atom[y * side + x]);
-        }
-}
-
 /* Blocks by the size of their atoms' images, brightest first, rendered into pictures. */
 static void draw(const struct atm_model *model, const struct atm_model_size *size,
                  const float *atoms, const struct atm_source_info *info, struct block *order,
                  float *reconstruction, ptrdiff_t n, float *blocks) {
     ptrdiff_t side = atm_model_atom_side(model), pixels = info->height * info->width;
+    const struct atm_frame total = {reconstruction, info->height, info->width};
     for (ptrdiff_t b = 0; b < size->blocks; b++) {
         order[b] = (struct block){b, 0};
         for (ptrdiff_t i = 0; i < side * side; i++)
             order[b].mass += pow((double)atoms[b * side * side + i], 2);
-        add_atom(model, size, atoms + b * side * side, b, info->scale, info, reconstruction);
+        atm_model_add_atom(model, size, b, atoms + b * side * side, info->scale, &total);
     }
     qsort(order, (size_t)size->blocks, sizeof *order, brighter);
-    for (ptrdiff_t k = 0; k < n && k < size->blocks; k++)
-        add_atom(model, size, atoms + order[k].index * side * side, order[k].index, info->scale,
-                 info, blocks + k * pixels);
+    for (ptrdiff_t k = 0; k < n && k < size->blocks; k++) {
+        const struct atm_frame alone = {blocks + k * pixels, info->height, info->width};
+        ptrdiff_t b = order[k].index;
+        atm_model_add_atom(model, size, b, atoms + b * side * side, info->scale, &alone);
+    }
 }
 
 static enum atm_status take_apart(struct atm_seeder *seeder, const struct atm_model *model,

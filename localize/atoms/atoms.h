@@ -146,6 +146,21 @@ ptrdiff_t atm_model_atom_side(const struct atm_model *model);
 enum atm_status atm_model_render_atoms(const struct atm_model *model, ptrdiff_t count,
                                        const float *latents, float *images, struct atm_err *err);
 
+/* Where the first pixel of a block's atom image lies in the frame (also outside of it: negative). */
+struct atm_atom_place {
+    ptrdiff_t x, y;
+};
+struct atm_atom_place atm_model_atom_place(const struct atm_model *model,
+                                           const struct atm_model_size *size, ptrdiff_t block);
+/* Add the atom of one block, times scale, to a frame that may be smaller than the model's size. */
+struct atm_frame {
+    float *pixels; /* borrowed (height, width) */
+    ptrdiff_t height, width;
+};
+void atm_model_add_atom(const struct atm_model *model, const struct atm_model_size *size,
+                        ptrdiff_t block, const float *atom, double scale,
+                        const struct atm_frame *frame);
+
 /* Training: init / step / done, the caller owns the loop. frames (count, H, W), borrowed; the last
  * validation_count of them are held out. Continues from model->step. */
 struct atm_training_set {

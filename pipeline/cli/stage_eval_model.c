@@ -1,0 +1,96 @@
+/* A model on test images with truth: numbers and figures, into one folder. */
+#include "stages.h"
+
+#include "mem.h"
+#include "model_test.h"
+#include "outfile.h"
+#include "paths.h"
+#include "psf.h"
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+
+static const char *const numbers_text = "numbers.txt", *const numbers_json = "numbers.json";
+
+/* What the stack's provenance says of its spikes; options stay alone where it says nothing. */
+static void read_spike(const struct atm_table *truth, struct atm_test_images *images) {
+    struct atm_config config;
+    struct atm_binding bindings[ATM_SECTION_COUNT];
+    atm_config_defaults(&config);
+    size_t count = atm_config_bind(&config, ATM_SECTIONS_ALL, bindings);
+    images->sigma_px = NAN;
+    images->amplitude_is_mass = true;
+    if (!truth->provenance ||
+        atm_ini_read_text(truth->provenance, "provenance", bindings, count, NULL))
+        return;
+    images->sigma_px = config.synth.sigma_px;
+    images->amplitude_is_mass = config.synth.psf != ATM_PSF_SAMPLED;
+}
+
+/* The network must see the images as in training: what was taken off then is taken off now. */
+static struct atm_config input_of_model(const struct atm_model *model,
+                                        const struct atm_config *config) {
+    struct atm_config wanted = *config, trained;
+    struct atm_binding bindings[ATM_SECTION_COUNT];
+    atm_config_defaults(&trained);
+    size_t count = atm_config_bind(&trained, ATM_SECTIONS_ALL, bindings);
+    if (model->provenance &&
+        !atm_ini_read_text(model->provenance, "provenance", bindings, count, NULL))
+        wanted.input.background = trained.input.background;
+    return wanted;
+}
+
+static enum atm_status write_text(const char *folder, const char *name, const char *text,
+                                  const struct atm_sink *sink, struct atm_err *err) {
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
+        return atm_err_set(err, ATM_USAGE, "%s: the name is too long", folder);
+    enum atm_status status = atm_outfile_write_text(path, text, err);
+    if (!status)
+        atm_log(sink, ATM_LOG_INFO, "wrote %s", path);
+    return status;
+}
+
+static enum atm_status numbers(const struct atm_model *model, const struct atm_test_images *images,
+                               const struct atm_eval_options *options, const char *folder,
+                               const struct atm_sink *sink, struct atm_err *err) {
+    struct atm_model_test test = {0};
+    char *text = NULL, *json = NULL;
+    enum atm_status status = atm_model_test_run(&test, model, images, options, sink, err);
+    if (!status)
+        status = atm_model_test_report(&test, sink, &text, &json, err);
+    if (!status)
+        status = write_text(folder, numbers_text, text, sink, err);
+    if (!status)
+        status = write_text(folder, numbers_json, json, sink, err);
+    if (!status)
+        fputs(text, stdout);
+    atm_mem_free(text);
+    atm_mem_free(json);
+    atm_model_test_free(&test);
+    return status;
+}
+
+enum atm_status atm_stage_eval_model(const struct atm_model *model, const char *stack,
+                                     const struct atm_config *config, const char *folder,
+                                     const struct atm_sink *sink, struct atm_err *err) {
+    struct atm_config wanted = input_of_model(model, config);
+    struct atm_test_images images = {.seed = (uint64_t)config->run.seed};
+    struct atm_table truth;
+    atm_table_init(&truth);
+    images.truth = &truth;
+    enum atm_status status = atm_table_read(stack, config->camera.pixel_size_nm, &truth, err);
+    if (!status)
+        status = atm_stage_open(stack, &wanted, sink, &images.source, err);
+    if (!status)
+        status = atm_path_make_folder(folder, err);
+    if (!status) {
+        atm_table_sort(&truth);
+        read_spike(&truth, &images);
+        status = numbers(model, &images, &config->eval, folder, sink, err);
+    }
+    /* Pictures of the same model, source and truth go here. */
+    atm_source_close(&images.source);
+    atm_table_free(&truth);
+    return status;
+}

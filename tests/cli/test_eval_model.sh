@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# A model on test images with truth: numbers into a folder, the same on one and two threads.
+. "$(dirname "$0")/common.sh"
+config=$source_folder/tests/cli/spikes.ini
+
+succeeds "test images" "$atomloc" synth -c "$config" --set run.seed=2 -o test.h5
+succeeds "training" "$atomloc" train test.h5 -c "$config" -o model.h5
+
+succeeds "numbers" "$atomloc" eval model.h5 test.h5 --threads 1
+[ -s model_eval/numbers.txt ] || fail "no numbers beside the model"
+cmp -s stdout model_eval/numbers.txt || fail "stdout is not numbers.txt"
+succeeds "the same again" "$atomloc" eval model.h5 test.h5 -o again --threads 2
+for name in numbers.txt numbers.json; do
+    cmp -s "model_eval/$name" "again/$name" || fail "$name: other bytes on two threads"
+done
+
+/usr/bin/python3 - <<'END' || fail "numbers.json"
+import json
+numbers = json.load(open("again/numbers.json"))
+assert numbers["images"] == 96 and numbers["sigma_px"] == 1.5 and numbers["sigma_known"]
+for kind in ("raw", "peaks"):
+    blocks = numbers["blocks"][kind]
+    pairs, spikes, found = blocks["matched"], blocks["spikes"], blocks["blocks"]
+    assert spikes == numbers["spikes"] and 0 <= pairs <= min(spikes, found)
+    assert abs(blocks["jaccard"] - pairs / (spikes + found - pairs)) < 1e-9
+# The test images are separate Gaussians without noise: a local maximum and a fit find them exactly.
+peaks = numbers["blocks"]["peaks"]
+assert peaks["jaccard"] == 1 and peaks["rmse_px"] < 1e-3 and peaks["amplitude_rms"] < 1e-3
+# 60 steps make no good model, but a reconstruction that is better than none.
+assert numbers["reconstruction"]["raw"]["relative_squared_error"] < 0.8
+END
+
+succeeds "fewer images" "$atomloc" eval model.h5 test.h5 -o few --set eval.images=10 --set eval.sigma_px=2
+grep -q '^images  *10 of' few/numbers.txt || fail "eval.images"
+grep -q '^sigma  *2 px' few/numbers.txt || fail "eval.sigma_px"
+
+refuses 2 'numbers.json is in its folder' "$atomloc" eval model.h5 test.h5 --json
+succeeds "TIFF" "$atomloc" convert test.h5 test.tif
+refuses 1 'test.tif' "$atomloc" eval model.h5 test.tif -o none
+refuses 1 'model.h5' "$atomloc" eval model.h5 model.h5 -o none
+nothing_left none
+finish
