@@ -5,16 +5,10 @@
 #ifndef ATM_ENVELOPE_H
 #define ATM_ENVELOPE_H
 
+#include "clones.h"
 #include "err.h"
 #include <stdbool.h>
 #include <stddef.h>
-
-/* Inner loops in versions for what the processor has. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define ATM_FIT_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define ATM_FIT_CLONES
-#endif
 
 struct atm_envelope {
     ptrdiff_t size;

@@ -64,7 +64,7 @@ static double distance2(const struct atm_spot *a, double x, double y) {
 
 /* The emitters nearest to (x, y), within reach, nearest first. */
 static void gather(struct atm_choice *c, const struct atm_tile *tile, double x, double y) {
-    double reach = NEIGHBOUR_SIGMAS * tile->sigma_px, distances[GROUP_MAX + 1];
+    double reach = NEIGHBOUR_SIGMAS * tile->psf.sigma_px, distances[GROUP_MAX + 1];
     c->group_count = 0;
     for (ptrdiff_t i = 0; i < tile->count; i++) {
         double d = distance2(&tile->spots[i], x, y);
@@ -86,7 +86,8 @@ static ptrdiff_t within(double v, ptrdiff_t n) {
 
 /* Copy the pixels around the group and (x, y); base = expectation without the group. */
 static void open_window(struct atm_choice *c, struct atm_tile *tile, double x, double y) {
-    double x_low = x, x_high = x, y_low = y, y_high = y, margin = WINDOW_SIGMAS * tile->sigma_px;
+    double x_low = x, x_high = x, y_low = y, y_high = y,
+           margin = WINDOW_SIGMAS * tile->psf.sigma_px;
     for (ptrdiff_t k = 0; k < c->group_count; k++) {
         const struct atm_spot *s = &tile->spots[c->group[k]];
         x_low = fmin(x_low, s->x), x_high = fmax(x_high, s->x);
@@ -120,13 +121,13 @@ static double score(const struct atm_tile *tile, const struct hypothesis *h) {
 
 static enum atm_status judge(struct atm_choice *c, struct atm_tile *tile, struct hypothesis *h,
                              double give_up, struct atm_err *err) {
-    double dx = (double)c->x0, dy = (double)c->y0, none = 0;
+    double dx = (double)c->x0, dy = (double)c->y0, none[ATM_FIT_BACKGROUND_TERMS] = {0};
     const struct atm_fit_problem problem = {
         .height = c->height,
         .width = c->width,
         .pixels = {tile->window[0], tile->window[1], tile->window[2]},
         .base = tile->window[3],
-        .sigma_px = tile->sigma_px,
+        .psf = &tile->psf,
         .likelihood = tile->likelihood,
         .x_min = fmax(tile->x_min - dx, -0.5),
         .x_max = fmin(tile->x_max - dx, (double)c->width - 0.5),
@@ -140,7 +141,7 @@ static enum atm_status judge(struct atm_choice *c, struct atm_tile *tile, struct
     };
     for (ptrdiff_t i = 0; i < h->count; i++)
         h->spots[i].x -= dx, h->spots[i].y -= dy;
-    enum atm_status status = atm_fit_run(&tile->local, &problem, h->spots, h->count, &none, err);
+    enum atm_status status = atm_fit_run(&tile->local, &problem, h->spots, h->count, none, err);
     for (ptrdiff_t i = 0; i < h->count; i++)
         h->spots[i].x += dx, h->spots[i].y += dy;
     h->objective = tile->local.objective;
@@ -174,7 +175,7 @@ static enum atm_status open_case(struct atm_choice *c, struct atm_tile *tile, do
 /* An emitter that is no more leaves its blocks to the nearest of those that are. */
 static void bequeath(struct atm_tile *tile, const struct hypothesis *h, ptrdiff_t gone) {
     const struct atm_spot *spot = &tile->spots[gone];
-    double nearest = MERGE_SIGMAS * MERGE_SIGMAS * tile->sigma_px * tile->sigma_px;
+    double nearest = MERGE_SIGMAS * MERGE_SIGMAS * tile->psf.sigma_px * tile->psf.sigma_px;
     ptrdiff_t heir = -1;
     for (ptrdiff_t k = 0; k < h->count; k++) {
         double d = distance2(&h->spots[k], spot->x, spot->y);
@@ -272,7 +273,8 @@ static ptrdiff_t find_peaks(struct atm_tile *tile, struct peak peaks[PEAK_MAX]) 
             if (at >= PEAK_MAX)
                 continue;
             double amplitude = atm_tile_matched_amplitude(tile, x, y);
-            peaks[at] = (struct peak){x, y, z, {(double)x, (double)y, amplitude}};
+            peaks[at] =
+                (struct peak){x, y, z, {.x = (double)x, .y = (double)y, .amplitude = amplitude}};
             count += count < PEAK_MAX;
         }
     return count;
@@ -300,7 +302,7 @@ static enum atm_status try_death(struct atm_choice *c, struct atm_tile *tile, st
 
 static enum atm_status try_mergers(struct atm_choice *c, struct atm_tile *tile,
                                    struct atm_err *err) {
-    double reach = MERGE_SIGMAS * tile->sigma_px;
+    double reach = MERGE_SIGMAS * tile->psf.sigma_px;
     enum atm_status status = ATM_OK;
     const struct atm_spot *own = &c->null.spots[0];
     for (ptrdiff_t k = 1; k < c->null.count && !status; k++) {
@@ -310,8 +312,9 @@ static enum atm_status try_mergers(struct atm_choice *c, struct atm_tile *tile,
         c->trial = c->null;
         struct atm_spot *one = &c->trial.spots[0];
         double a = own->amplitude, b = other->amplitude;
-        *one = (struct atm_spot){(a * own->x + b * other->x) / (a + b),
-                                 (a * own->y + b * other->y) / (a + b), a + b};
+        one->x = (a * own->x + b * other->x) / (a + b);
+        one->y = (a * own->y + b * other->y) / (a + b);
+        one->amplitude = a + b;
         drop(&c->trial, k);
         status = compete(c, tile, err);
     }
@@ -320,8 +323,8 @@ static enum atm_status try_mergers(struct atm_choice *c, struct atm_tile *tile,
 
 static enum atm_status try_split(struct atm_choice *c, struct atm_tile *tile, double angle,
                                  struct atm_err *err) {
-    double dx = SPLIT_SIGMAS * tile->sigma_px * cos(angle);
-    double dy = SPLIT_SIGMAS * tile->sigma_px * sin(angle);
+    double dx = SPLIT_SIGMAS * tile->psf.sigma_px * cos(angle);
+    double dy = SPLIT_SIGMAS * tile->psf.sigma_px * sin(angle);
     c->trial = c->null;
     struct atm_spot *a = &c->trial.spots[0], *b = &c->trial.spots[c->trial.count];
     a->amplitude *= 0.5;
@@ -341,15 +344,16 @@ struct shape {
 static struct shape shape_of(struct atm_tile *tile, const struct atm_spot *spot) {
     struct shape shape = {0};
     double sums[2] = {0}, norms[2] = {0};
-    atm_fit_place(spot, tile->sigma_px, tile->height, tile->width, &tile->axes);
-    const struct atm_fit_axes *a = &tile->axes;
+    atm_tile_place(tile, spot);
+    const struct atm_patch *a = &tile->patch;
     double *residual = tile->window[0], *weight = tile->window[1];
     for (ptrdiff_t y = 0; y < a->ny; y++) {
         ptrdiff_t at = (a->y0 + y) * tile->width + a->x0;
         struct atm_pixels row = {tile->counts + at, tile->valid + at, tile->variance + at};
         tile->likelihood->evaluate(row, tile->mean + at, a->nx, residual, weight);
         for (ptrdiff_t x = 0; x < a->nx; x++) {
-            double h = a->hx[x] * a->hy[y], dx = (double)(a->x0 + x) - spot->x;
+            double h = a->plane[ATM_SPOT_AMPLITUDE][y * a->stride + x],
+                   dx = (double)(a->x0 + x) - spot->x;
             double dy = (double)(a->y0 + y) - spot->y;
             const double quadrupole[2] = {h * (dx * dx - dy * dy), h * 2 * dx * dy};
             shape.information += h * h * weight[x];
@@ -383,7 +387,7 @@ static double widest(const struct atm_choice *c, const struct atm_fit *fit,
  * sparse frames. */
 static bool beyond_doubt(struct atm_tile *tile, ptrdiff_t index) {
     const struct atm_spot *spot = &tile->spots[index];
-    double reach = NEIGHBOUR_SIGMAS * tile->sigma_px;
+    double reach = NEIGHBOUR_SIGMAS * tile->psf.sigma_px;
     for (ptrdiff_t i = 0; i < tile->count; i++)
         if (i != index && tile->spots[i].amplitude > 0 &&
             distance2(&tile->spots[i], spot->x, spot->y) < reach * reach)
@@ -404,7 +408,7 @@ static enum atm_status review(struct atm_choice *c, struct atm_tile *tile, ptrdi
     if (status || c->null.count == 0 || c->null.from[0] != index)
         return status;
     const struct atm_spot *own = &c->null.spots[0];
-    double angle = widest(c, &tile->local, own, tile->sigma_px);
+    double angle = widest(c, &tile->local, own, tile->psf.sigma_px);
     bool known = tile->brightness.log_sd > 0;
     double typical = exp(tile->brightness.log_mean);
     if (!known || own->amplitude < 1.0 * typical)

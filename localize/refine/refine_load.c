@@ -2,6 +2,7 @@
 #include "refine_private.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Tiles have cores of about this size, and margins wide enough that what happens at their rim does
  * not reach the core. */
@@ -79,9 +80,10 @@ static enum atm_status sow(struct atm_tile *tile, const struct atm_refine_input 
     double gain = atm_refine_scale(input->noise).gain;
     for (ptrdiff_t i = 0; i < input->seed_count; i++) {
         const struct atm_loc *seed = &input->seeds[i];
-        struct atm_spot spot = {seed->x - (double)area->columns.start,
-                                seed->y - (double)area->rows.start,
-                                isfinite(seed->photons) ? fmax(seed->photons / gain, 1) : 1};
+        struct atm_spot spot = {.x = seed->x - (double)area->columns.start,
+                                .y = seed->y - (double)area->rows.start,
+                                .amplitude =
+                                    isfinite(seed->photons) ? fmax(seed->photons / gain, 1) : 1};
         if (!(spot.x >= tile->x_min - 0.5 && spot.x <= tile->x_max + 0.5 &&
               spot.y >= tile->y_min - 0.5 && spot.y <= tile->y_max + 0.5))
             continue;
@@ -115,7 +117,8 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
                                 struct atm_err *err) {
     struct atm_tile *tile = &refine->tile;
     ptrdiff_t height = area->rows.length, width = area->columns.length;
-    enum atm_status status = atm_tile_reserve(tile, height, width, input->sigma_px, err);
+    const struct atm_psf psf = {&atm_psf_kinds[ATM_PSF_GAUSSIAN], input->sigma_px, NULL};
+    enum atm_status status = atm_tile_reserve(tile, height, width, &psf, err);
     if (status)
         return status;
     bool shot = input->noise.gain > 0;
@@ -132,7 +135,8 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
         fmax(2 * M_PI * input->population.density,
              1 / (LAPLACE_SIGMAS * LAPLACE_SIGMAS * input->sigma_px * input->sigma_px));
     tile->threshold = atm_choice_threshold(refine->options.false_per_frame, input->sigma_px);
-    tile->background = 0, tile->count = 0;
+    memset(tile->background, 0, sizeof tile->background);
+    tile->count = 0;
     tile->x_min = tile->y_min = -0.5;
     tile->x_max = (double)width - 0.5, tile->y_max = (double)height - 0.5;
     load_pixels(refine, input, area);

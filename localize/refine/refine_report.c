@@ -28,10 +28,10 @@ static enum atm_status spread(struct atm_refine *refine, struct atm_err *err) {
 }
 
 /* Pearson's chi-square per degree of freedom over the support of one emitter. */
-static double goodness(const struct atm_tile *tile, const struct atm_fit_axes *axes) {
+static double goodness(const struct atm_tile *tile, const struct atm_patch *patch) {
     double sum = 0, pixels = 0;
-    for (ptrdiff_t y = axes->y0; y < axes->y0 + axes->ny; y++)
-        for (ptrdiff_t x = axes->x0; x < axes->x0 + axes->nx; x++) {
+    for (ptrdiff_t y = patch->y0; y < patch->y0 + patch->ny; y++)
+        for (ptrdiff_t x = patch->x0; x < patch->x0 + patch->nx; x++) {
             ptrdiff_t i = y * tile->width + x;
             if (tile->fit.weight[i] > 0) {
                 sum += tile->fit.residual[i] * tile->fit.residual[i] / tile->fit.weight[i];
@@ -42,13 +42,14 @@ static double goodness(const struct atm_tile *tile, const struct atm_fit_axes *a
 }
 
 /* Deviance of an emitter as if it were alone: what noise must not reach more often than promised,
- * however dim the population is thought to be. Close pairs, whose joint errors are large, keep it. */
+ * however dim the population is thought to be. Close pairs, whose joint errors are large, keep it.
+ */
 static double strength(const struct atm_tile *tile, ptrdiff_t index) {
-    const struct atm_fit_axes *a = &tile->fit.axes[index];
+    const struct atm_patch *a = &tile->fit.patches[index];
     double information = 0, amplitude = tile->spots[index].amplitude;
     for (ptrdiff_t y = 0; y < a->ny; y++)
         for (ptrdiff_t x = 0; x < a->nx; x++) {
-            double h = a->hx[x] * a->hy[y];
+            double h = a->plane[ATM_SPOT_AMPLITUDE][y * a->stride + x];
             information += h * h * tile->fit.weight[(a->y0 + y) * tile->width + a->x0 + x];
         }
     return amplitude * amplitude * information;
@@ -59,7 +60,7 @@ static int64_t flags_of(const struct atm_refine *refine, const struct atm_loc *l
     const struct atm_tile *tile = &refine->tile;
     const struct atm_spot *spot = &tile->spots[index];
     int64_t flags = tile->marks[index].flags;
-    double sigma = tile->sigma_px;
+    double sigma = tile->psf.sigma_px;
     if (!tile->fit.converged)
         flags |= ATM_LOC_NOT_CONVERGED;
     if (loc->x < sigma - 0.5 || loc->x > (double)refine->width - 0.5 - sigma ||
@@ -74,14 +75,14 @@ static int64_t flags_of(const struct atm_refine *refine, const struct atm_loc *l
 static double background_at(const struct atm_tile *tile, const struct atm_spot *spot) {
     ptrdiff_t x = lround(fmin(fmax(spot->x, 0), (double)tile->width - 1));
     ptrdiff_t y = lround(fmin(fmax(spot->y, 0), (double)tile->height - 1));
-    return tile->base[y * tile->width + x] + tile->background;
+    return tile->base[y * tile->width + x] + tile->background[0];
 }
 
 static struct atm_loc row(const struct atm_refine *refine, const struct atm_refine_input *input,
                           const struct atm_refine_area *area, ptrdiff_t index) {
     const struct atm_tile *tile = &refine->tile;
     const struct atm_spot *spot = &tile->spots[index];
-    const double *sd = refine->spread + 3 * index;
+    const double *sd = refine->spread + tile->fit.parameters * index;
     struct atm_refine_scale scale = atm_refine_scale(input->noise);
     struct atm_loc loc = atm_loc_empty();
     loc.frame = input->frame;
@@ -89,11 +90,11 @@ static struct atm_loc row(const struct atm_refine *refine, const struct atm_refi
     loc.x_unc = sd[0], loc.y_unc = sd[1];
     loc.photons = spot->amplitude * scale.gain, loc.photons_unc = sd[2] * scale.gain;
     loc.background = (background_at(tile, spot) - scale.shift) * scale.gain;
-    loc.background_unc = refine->spread[3 * tile->count] * scale.gain;
+    loc.background_unc = refine->spread[tile->fit.parameters * tile->count] * scale.gain;
     loc.sx = loc.sy = input->sigma_px;
     loc.sx_unc = loc.sy_unc = 0;
     loc.llr = (spot->amplitude / sd[2]) * (spot->amplitude / sd[2]);
-    loc.chi2 = goodness(tile, &tile->fit.axes[index]);
+    loc.chi2 = goodness(tile, &tile->fit.patches[index]);
     loc.iterations = tile->fit.iterations;
     loc.blocks = tile->marks[index].blocks;
     loc.flags = flags_of(refine, &loc, index);

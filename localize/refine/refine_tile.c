@@ -1,6 +1,5 @@
 #include "refine_tile.h"
 #include "mem.h"
-#include "pixel_psf.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,32 +23,29 @@ static bool reserve_pixels(struct atm_tile *tile, ptrdiff_t pixels) {
     return true;
 }
 
-static bool reserve_axes(struct atm_tile *tile, ptrdiff_t span) {
-    if (span <= tile->span_capacity)
+static bool reserve_patch(struct atm_tile *tile) {
+    ptrdiff_t plane = atm_psf_plane_size(&tile->psf), span = 2 * atm_psf_half(&tile->psf) + 1;
+    if (plane <= tile->plane_capacity && span <= tile->span_capacity)
         return true;
-    tile->span_capacity = 0;
-    if (!renew(&tile->axes_values, 4 * span) || !renew(&tile->kernel, 3 * span))
+    tile->plane_capacity = tile->span_capacity = 0;
+    if (!renew(&tile->patch_values, ATM_SPOT_PARAMETERS * plane) || !renew(&tile->kernel, 3 * span))
         return false;
-    double *values = tile->axes_values;
-    tile->axes = (struct atm_fit_axes){
-        .hx = values, .dx = values + span, .hy = values + 2 * span, .dy = values + 3 * span};
-    tile->span_capacity = span;
+    tile->plane_capacity = plane, tile->span_capacity = span;
     return true;
 }
 
 enum atm_status atm_tile_reserve(struct atm_tile *tile, ptrdiff_t height, ptrdiff_t width,
-                                 double sigma_px, struct atm_err *err) {
-    tile->height = height, tile->width = width, tile->sigma_px = sigma_px;
-    if (!reserve_pixels(tile, height * width) ||
-        !reserve_axes(tile, 2 * atm_psf_half(sigma_px) + 1))
+                                 const struct atm_psf *psf, struct atm_err *err) {
+    tile->height = height, tile->width = width, tile->psf = *psf;
+    if (!reserve_pixels(tile, height * width) || !reserve_patch(tile))
         return atm_err_memory(err, "a tile of a frame");
     return ATM_OK;
 }
 
 void atm_tile_free(struct atm_tile *tile) {
-    void *blocks[] = {tile->counts,    tile->valid,     tile->variance,    tile->base,
-                      tile->mean,      tile->filtered,  tile->window[0],   tile->window[1],
-                      tile->window[2], tile->window[3], tile->axes_values, tile->significance,
+    void *blocks[] = {tile->counts,    tile->valid,     tile->variance,     tile->base,
+                      tile->mean,      tile->filtered,  tile->window[0],    tile->window[1],
+                      tile->window[2], tile->window[3], tile->patch_values, tile->significance,
                       tile->kernel,    tile->spots,     tile->marks};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         atm_mem_free(blocks[i]);
@@ -96,9 +92,13 @@ void atm_tile_tidy(struct atm_tile *tile) {
     tile->count = kept;
 }
 
+void atm_tile_place(struct atm_tile *tile, const struct atm_spot *spot) {
+    atm_psf_place(&tile->psf, spot, tile->height, tile->width, tile->patch_values, &tile->patch);
+}
+
 void atm_tile_paint(struct atm_tile *tile, const struct atm_spot *spot, double factor) {
-    atm_fit_place(spot, tile->sigma_px, tile->height, tile->width, &tile->axes);
-    atm_fit_render(&tile->axes, factor * spot->amplitude, tile->mean, tile->width);
+    atm_tile_place(tile, spot);
+    atm_fit_render(&tile->patch, factor * spot->amplitude, tile->mean, tile->width);
 }
 
 /* The background may go down to nothing, no further. */
@@ -116,20 +116,20 @@ enum atm_status atm_tile_fit(struct atm_tile *tile, double tolerance, int64_t ma
         .width = tile->width,
         .pixels = {tile->counts, tile->valid, tile->variance},
         .base = tile->base,
-        .sigma_px = tile->sigma_px,
+        .psf = &tile->psf,
         .likelihood = tile->likelihood,
         .x_min = tile->x_min,
         .x_max = tile->x_max,
         .y_min = tile->y_min,
         .y_max = tile->y_max,
         .brightness = tile->brightness,
-        .fit_background = true,
+        .background_terms = 1,
         .background_min = background_floor(tile),
         .tolerance = tolerance,
         .max_iterations = max_iterations,
     };
     enum atm_status status =
-        atm_fit_run(&tile->fit, &problem, tile->spots, tile->count, &tile->background, err);
+        atm_fit_run(&tile->fit, &problem, tile->spots, tile->count, tile->background, err);
     if (!status)
         memcpy(tile->mean, tile->fit.mean,
                (size_t)(tile->height * tile->width) * sizeof *tile->mean);
@@ -160,11 +160,12 @@ static void filter_both(struct atm_tile *tile, const double *image, const double
 }
 
 void atm_tile_matched_filter(struct atm_tile *tile) {
-    ptrdiff_t half = atm_psf_half(tile->sigma_px), span = 2 * half + 1;
+    ptrdiff_t half = atm_psf_half(&tile->psf), span = 2 * half + 1;
     ptrdiff_t pixels = tile->height * tile->width;
     double *value = tile->kernel, *square = value + span, *slope = square + span;
     double *residual = tile->window[0], *weight = tile->window[1], *norm = tile->window[2];
-    atm_psf_axis(0, tile->sigma_px, -half, span, value, slope);
+    /* whatever the PSF is: a Gaussian like it finds the candidates */
+    atm_psf_axis(0, tile->psf.sigma_px, -half, span, (struct atm_psf_axis){value, slope, NULL});
     for (ptrdiff_t k = 0; k < span; k++)
         square[k] = value[k] * value[k];
     tile->likelihood->evaluate((struct atm_pixels){tile->counts, tile->valid, tile->variance},

@@ -14,36 +14,38 @@ struct atm_mark { /* what an emitter carries besides its place */
 struct atm_tile {
     ptrdiff_t height, width;
     double x_min, x_max, y_min, y_max; /* where centres may be, tile pixels */
-    double sigma_px;
+    struct atm_psf psf; /* of a fixed width: what the number of emitters is decided with */
     const struct atm_likelihood *likelihood;
     struct atm_brightness brightness; /* of the population, in counts */
     double density;                   /* px^-2 */
     double threshold; /* likelihood ratio (in deviance) that an emitter must be worth */
     double position_precision;
     double *counts, *valid, *variance,
-        *base;              /* (height, width), owned; base: background as given */
-    double *mean;           /* (height, width): base + background + emitters */
-    double background;      /* correction to base, counts */
-    struct atm_spot *spots; /* owned */
+        *base;    /* (height, width), owned; base: background as given */
+    double *mean; /* (height, width): base + background + emitters */
+    double background[ATM_FIT_BACKGROUND_TERMS]; /* correction to base, counts */
+    struct atm_spot *spots;                      /* owned */
     struct atm_mark *marks;
     ptrdiff_t count, capacity, pixel_capacity;
-    struct atm_fit fit;       /* of all emitters at once */
-    struct atm_fit local;     /* of a few */
-    struct atm_fit_axes axes; /* scratch for one emitter */
-    double *axes_values;
+    struct atm_fit fit;     /* of all emitters at once */
+    struct atm_fit local;   /* of a few */
+    struct atm_patch patch; /* scratch for one emitter */
+    double *patch_values;
     double *significance, *filtered, *kernel; /* matched filter */
     double *window[4];                        /* counts, valid, variance, base of a window */
-    ptrdiff_t span_capacity;
+    ptrdiff_t plane_capacity, span_capacity;
 };
 
 enum atm_status atm_tile_reserve(struct atm_tile *tile, ptrdiff_t height, ptrdiff_t width,
-                                 double sigma_px, struct atm_err *err);
+                                 const struct atm_psf *psf, struct atm_err *err);
 void atm_tile_free(struct atm_tile *tile);
 
 enum atm_status atm_tile_append(struct atm_tile *tile, struct atm_spot spot, struct atm_mark mark,
                                 struct atm_err *err);
 /* Drop the emitters whose amplitude is not positive; order the others by y. */
 void atm_tile_tidy(struct atm_tile *tile);
+/* Place an emitter in tile->patch. */
+void atm_tile_place(struct atm_tile *tile, const struct atm_spot *spot);
 /* Add factor times an emitter's image to mean. */
 void atm_tile_paint(struct atm_tile *tile, const struct atm_spot *spot, double factor);
 /* Joint fit of all emitters and the background; renews mean. */
