@@ -5,6 +5,7 @@
 #include "chart.h"
 #include "ini.h"
 #include "table.h"
+#include <stdbool.h>
 
 struct atm_render_options {
     int64_t zoom; /* super-resolution pixels per camera pixel */
@@ -34,20 +35,30 @@ enum atm_status atm_render_counts_init(struct atm_render_counts *counts,
                                        struct atm_err *err);
 void atm_render_counts_free(struct atm_render_counts *counts);
 
-/* One row of panels of equal size (height, width), each float image scaled by its own range
- * (lo, hi; lo = hi: automatic), magnified by an integer factor, with captions and crosses for marks
- * (localizations or truth; x, y in px). */
+/* A panel: one image, scaled by its own range, magnified by a whole factor, with a caption and what
+ * is drawn over it. Positions are x, y in px. */
 struct atm_panel {
-    const float *image; /* borrowed (height, width) */
-    double lo, hi;
+    const float *image; /* borrowed (height, width); NULL leaves the place empty */
+    double lo, hi;      /* black and white; lo = hi: automatic */
     const char *caption;
-    const struct atm_loc *marks; /* drawn as red crosses */
+    const struct atm_loc *marks; /* drawn as red crosses: localizations */
     ptrdiff_t mark_count;
-    const struct atm_loc *rings; /* drawn as green rings */
+    const struct atm_loc *rings; /* drawn as green rings: truth */
     ptrdiff_t ring_count;
+    const double (*path)[2]; /* a motion: blue line through these points, a dot at each */
+    ptrdiff_t path_count;
+    ptrdiff_t path_at; /* the point with a ring instead: where this panel stands */
+    bool framed;       /* an orange frame sets the panel apart */
 };
-enum atm_status atm_render_panels(const char *path, const struct atm_panel *panels, int count,
-                                  int columns, ptrdiff_t height, ptrdiff_t width,
+/* Panels of equal size in rows, from left to right. */
+struct atm_panel_sheet {
+    const struct atm_panel *panels;
+    int count, columns;
+    ptrdiff_t height, width; /* of every image */
+    ptrdiff_t panel_px;      /* the longer side is magnified to at most this; 0: 320 */
+    const char *title;       /* lines above the panels, or NULL */
+};
+enum atm_status atm_render_panels(const char *path, const struct atm_panel_sheet *sheet,
                                   struct atm_err *err);
 
 /* Curves with a title and a linear x axis: see chart.h. */

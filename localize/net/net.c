@@ -211,6 +211,16 @@ const struct atm_tensor *atm_net_tensor(const struct atm_net *net, int index) {
 
 ptrdiff_t atm_net_param_count(const struct atm_net *net) { return net->params; }
 
+int atm_net_layer_count(const struct atm_net *net) { return net->count; }
+
+const struct atm_layer *atm_net_layer(const struct atm_net *net, int index) {
+    return &net->layers[index];
+}
+
+int atm_net_layer_tensor(const struct atm_net *net, int index) { return net->tensor_of[index]; }
+
+const ptrdiff_t *atm_net_input(const struct atm_net *net) { return net->input; }
+
 ptrdiff_t atm_net_reach(const struct atm_net *net) {
     ptrdiff_t reach = 0, jump = 1;
     for (int i = 0; i < net->count; i++)

@@ -59,6 +59,16 @@ int atm_net_tensor_count(const struct atm_net *net);
 const struct atm_tensor *atm_net_tensor(const struct atm_net *net, int index);
 ptrdiff_t atm_net_param_count(const struct atm_net *net);
 
+/* The description, for those who run or show a chain elsewhere: its layers in order, the input
+ * (C, H, W) of one item, and the number of a layer's weight tensor (a bias is the next), -1 for
+ * none. */
+int atm_net_layer_count(const struct atm_net *net);
+const struct atm_layer *atm_net_layer(const struct atm_net *net, int index);
+int atm_net_layer_tensor(const struct atm_net *net, int index);
+const ptrdiff_t *atm_net_input(const struct atm_net *net);
+/* "conv", "dense", ... */
+const char *atm_net_kind_name(enum atm_layer_kind kind);
+
 /* How many input pixels beside an output's own cell (stride x stride pixels) it depends on, at
  * most: for chains of convolutions, upsampling aside. */
 ptrdiff_t atm_net_reach(const struct atm_net *net);

@@ -23,7 +23,5 @@ struct chain_shape {
 enum atm_status atm_net_layer_shape(const struct atm_net *net, int layer,
                                     const struct atm_plan_size *size, struct chain_shape *shape,
                                     struct atm_err *err);
-/* For messages: the layer's kind. */
-const char *atm_net_kind_name(enum atm_layer_kind kind);
 
 #endif

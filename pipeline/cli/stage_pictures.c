@@ -61,7 +61,9 @@ static enum atm_status draw_blocks(struct atm_source *source, const struct atm_m
             (struct atm_panel){.image = blocks + i * pixels, .caption = captions[3 + i]};
         snprintf(captions[3 + i], sizeof captions[3 + i], "block %d", i + 1);
     }
-    return atm_render_panels(path, panels, PANELS, COLUMNS, info->height, info->width, err);
+    const struct atm_panel_sheet sheet = {panels, PANELS, COLUMNS, info->height, info->width, 0,
+                                          NULL};
+    return atm_render_panels(path, &sheet, err);
 }
 
 enum atm_status atm_stage_blocks(struct atm_source *source, const struct atm_model *model,

@@ -311,11 +311,12 @@ static void panels_magnify_and_mark(void **state) {
     image[7] = NAN;
     struct atm_loc marks[] = {loc(4, 0), loc(NAN, 1)}, rings[] = {loc(0, 2)};
     struct atm_panel panels[3] = {
-        {image, 0, 35, "all of it", marks, 2, rings, 1},
-        {image, 0, 0, NULL, NULL, 0, NULL, 0},
-        {image, 0, 0, "", NULL, 0, NULL, 0},
+        {image, 0, 35, "all of it", marks, 2, rings, 1, NULL, 0, 0, false},
+        {.image = image},
+        {.image = image, .caption = ""},
     };
-    assert_int_equal(atm_render_panels(in_folder("d.png"), panels, 3, 2, 3, 5, NULL), ATM_OK);
+    struct atm_panel_sheet sheet = {panels, 3, 2, 3, 5, 0, NULL};
+    assert_int_equal(atm_render_panels(in_folder("d.png"), &sheet, NULL), ATM_OK);
     struct picture picture = read_back(in_folder("d.png"));
     assert_int_equal(picture.width, 12 + 2 * (320 + 12));
     assert_int_equal(picture.height, 2 * (192 + 24 + 12));
@@ -326,9 +327,42 @@ static void panels_magnify_and_mark(void **state) {
     assert_int_equal(p[0], 200);
     free(picture.rgb);
     struct atm_err err = {0};
-    assert_int_equal(atm_render_panels(in_folder("d.png"), panels, 0, 2, 3, 5, &err), ATM_FAIL);
-    assert_int_equal(atm_render_panels(in_folder("d.png"), panels, 1, 1, 40000, 1, &err), ATM_FAIL);
+    sheet.count = 0;
+    assert_int_equal(atm_render_panels(in_folder("d.png"), &sheet, &err), ATM_FAIL);
+    sheet = (struct atm_panel_sheet){panels, 1, 1, 40000, 1, 0, NULL};
+    assert_int_equal(atm_render_panels(in_folder("d.png"), &sheet, &err), ATM_FAIL);
     assert_non_null(strstr(err.text, "a picture of"));
+}
+
+/* Title, smaller panels, an empty place, a path from (0, 1) to (2, 1) and a frame. */
+static void panels_have_titles_and_motions(void **state) {
+    (void)state;
+    float image[3 * 5] = {0};
+    const double path[2][2] = {{0, 1}, {2, 1}};
+    struct atm_panel panels[3] = {
+        {.image = image, .hi = 1, .path = path, .path_count = 2, .path_at = 1},
+        {.image = NULL},
+        {.image = image, .hi = 1, .framed = true},
+    };
+    struct atm_panel_sheet sheet = {panels, 3, 3, 3, 5, 100, "first line\nsecond line"};
+    assert_int_equal(atm_render_panels(in_folder("t.png"), &sheet, NULL), ATM_OK);
+    struct picture picture = read_back(in_folder("t.png"));
+    const int top = 2 * 22 + 24, zoom = 20, panel = 5 * zoom + 12;
+    assert_int_equal(picture.width, 12 + 3 * panel);
+    assert_int_equal(picture.height, top + 3 * zoom + 12);
+    const uint8_t orange[3] = {230, 159, 0};
+    const uint8_t *row = picture.rgb + (top + zoom + zoom / 2) * picture.width * 3;
+    assert_true(row[3 * (12 + zoom) + 2] > 150 && row[3 * (12 + zoom)] < 100);  /* the blue line */
+    assert_memory_equal(row + 3 * (12 + 2 * zoom + zoom / 2 + 4), "\0\0\0", 3); /* in the ring */
+    assert_true(row[3 * (12 + 2 * zoom + zoom / 2 + 6) + 2] > 150);             /* on the ring */
+    int dark = 0; /* of the title, which is black */
+    for (int i = 0; i < 2 * 22 * picture.width; i++)
+        dark += picture.rgb[3 * i] < 100;
+    assert_true(dark > 50);
+    assert_memory_equal(row + 3 * (12 + panel + 5), "\xff\xff\xff", 3);
+    assert_memory_equal(row + 3 * (12 + 2 * panel + 1), orange, 3);
+    assert_memory_equal(row + 3 * (12 + 2 * panel + 5), "\0\0\0", 3);
+    free(picture.rgb);
 }
 
 /* ---- axes and curves ---- */
@@ -424,6 +458,7 @@ int main(void) {
         cmocka_unit_test(unwritable_names_are_errors),
         cmocka_unit_test(hot_map_grows_lighter_from_black_to_white),
         cmocka_unit_test(panels_magnify_and_mark),
+        cmocka_unit_test(panels_have_titles_and_motions),
         cmocka_unit_test(ticks_are_round),
         cmocka_unit_test(curves_survive_anything),
         cmocka_unit_test(long_training_curve),
