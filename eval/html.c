@@ -1,5 +1,6 @@
 #include "html.h"
 
+#include "base64.h"
 #include "mem.h"
 #include "outfile.h"
 #include "textfile.h"
@@ -256,19 +257,6 @@ void atm_html_table(struct atm_html *page, const struct atm_html_table *table) {
 
 /* ---- pictures ---- */
 
-static void put_base64(FILE *out, const unsigned char *bytes, size_t count) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < count; i += 3) {
-        size_t left = count - i;
-        uint32_t word = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-                        (left > 2 ? bytes[i + 2] : 0);
-        fputc(digits[word >> 18], out);
-        fputc(digits[word >> 12 & 63], out);
-        fputc(left > 1 ? digits[word >> 6 & 63] : '=', out);
-        fputc(left > 2 ? digits[word & 63] : '=', out);
-    }
-}
-
 static const char *media_type(const char *path) {
     size_t length = strlen(path);
     if (length > 4 && !strcasecmp(path + length - 4, ".png"))
@@ -309,7 +297,7 @@ enum atm_status atm_html_image(struct atm_html *page, const char *path, const ch
         fputs("<figure><img alt=\"", out);
         put_escaped(out, caption);
         fprintf(out, "\" src=\"data:%s;base64,", type);
-        put_base64(out, bytes, count);
+        atm_base64_put(out, bytes, count);
         fputs("\"><figcaption>", out);
         put_escaped(out, caption);
         fputs("</figcaption></figure>\n", out);

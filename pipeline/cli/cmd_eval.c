@@ -74,6 +74,6 @@ const struct atm_command atm_command_eval = {
     .min_args = 2,
     .max_args = 2,
     .options = ATM_OPTION_OUTPUT | ATM_OPTION_JSON,
-    .sections = ATM_SECTION_EVAL,
+    .sections = ATM_SECTION_EVAL | ATM_SECTION_FIGURES,
     .run = run,
 };

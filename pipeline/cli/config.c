@@ -43,6 +43,7 @@ size_t atm_config_bind(struct atm_config *config, unsigned sections,
         {&atm_refine_section, &config->refine},
         {&atm_eval_section, &config->eval},
         {&atm_render_section, &config->render},
+        {&atm_figure_section, &config->figures},
     };
     size_t count = 0;
     for (unsigned i = 0; i < ATM_SECTION_COUNT; i++)

@@ -4,6 +4,7 @@
 
 #include "atoms.h"
 #include "camera.h"
+#include "figures.h"
 #include "ini.h"
 #include "localize.h"
 #include "refine.h"
@@ -34,6 +35,7 @@ struct atm_config {
     struct atm_refine_options refine;
     struct atm_eval_options eval;
     struct atm_render_options render;
+    struct atm_figure_options figures;
 };
 
 /* Sets of sections, in the order in which they are bound and printed. */
@@ -50,8 +52,9 @@ enum {
     ATM_SECTION_REFINE = 1 << 9,
     ATM_SECTION_EVAL = 1 << 10,
     ATM_SECTION_RENDER = 1 << 11,
-    ATM_SECTIONS_ALL = (1 << 12) - 1,
-    ATM_SECTION_COUNT = 12,
+    ATM_SECTION_FIGURES = 1 << 12,
+    ATM_SECTIONS_ALL = (1 << 13) - 1,
+    ATM_SECTION_COUNT = 13,
 
     /* What decides a trained model, the localizations found with one, and a synthetic movie. */
     ATM_SECTIONS_LEARN = ATM_SECTION_CAMERA | ATM_SECTION_INPUT | ATM_SECTION_MODEL |

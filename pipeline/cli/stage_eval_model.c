@@ -79,17 +79,22 @@ enum atm_status atm_stage_eval_model(const struct atm_model *model, const char *
     struct atm_table truth;
     atm_table_init(&truth);
     images.truth = &truth;
-    enum atm_status status = atm_table_read(stack, config->camera.pixel_size_nm, &truth, err);
-    if (!status)
-        status = atm_stage_open(stack, &wanted, sink, &images.source, err);
+    enum atm_status status = atm_stage_open(stack, &wanted, sink, &images.source, err);
+    const bool has_truth = !status && atm_movie_info(atm_source_movie(images.source))->has_truth;
+    if (has_truth)
+        status = atm_table_read(stack, config->camera.pixel_size_nm, &truth, err);
     if (!status)
         status = atm_path_make_folder(folder, err);
-    if (!status) {
+    if (!status && has_truth) {
         atm_table_sort(&truth);
         read_spike(&truth, &images);
         status = numbers(model, &images, &config->eval, folder, sink, err);
+    } else if (!status) {
+        atm_log(sink, ATM_LOG_WARNING, "%s: no /truth, so there are figures but no numbers", stack);
     }
-    /* Pictures of the same model, source and truth go here. */
+    if (!status)
+        status = atm_stage_figures(images.source, model, has_truth ? &truth : NULL, config, folder,
+                                   sink, err);
     atm_source_close(&images.source);
     atm_table_free(&truth);
     return status;

@@ -45,11 +45,17 @@ enum atm_status atm_stage_blocks(struct atm_source *source, const struct atm_mod
 enum atm_status atm_stage_picture(const struct atm_table *table, const struct atm_config *config,
                                   const char *path, const struct atm_sink *sink,
                                   struct atm_err *err);
-/* A model on a stack of test images with /truth: numbers.txt, numbers.json and figures, into the folder, which is
- * made. The numbers also go to stdout. */
+/* A model on a stack of test images: figures and, where the stack has /truth, numbers.txt and numbers.json, into
+ * the folder, which is made. The numbers also go to stdout. */
 enum atm_status atm_stage_eval_model(const struct atm_model *model, const char *stack,
                                      const struct atm_config *config, const char *folder,
                                      const struct atm_sink *sink, struct atm_err *err);
+/* Into the folder, which is made: images taken apart into their blocks, sweeps, an interpolation, and
+ * the page index.html. truth: sorted by frame, or NULL. */
+enum atm_status atm_stage_figures(struct atm_source *source, const struct atm_model *model,
+                                  const struct atm_table *truth, const struct atm_config *config,
+                                  const char *folder, const struct atm_sink *sink,
+                                  struct atm_err *err);
 /* Loss and validation loss over the steps. */
 enum atm_status atm_stage_curve(const struct atm_model *model, const char *path,
                                 struct atm_err *err);

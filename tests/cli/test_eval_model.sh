@@ -10,7 +10,7 @@ succeeds "numbers" "$atomloc" eval model.h5 test.h5 --threads 1
 [ -s model_eval/numbers.txt ] || fail "no numbers beside the model"
 cmp -s stdout model_eval/numbers.txt || fail "stdout is not numbers.txt"
 succeeds "the same again" "$atomloc" eval model.h5 test.h5 -o again --threads 2
-for name in numbers.txt numbers.json; do
+for name in numbers.txt numbers.json blocks_0.png blocks_95.png sweep.png interpolation.png pairs.png index.html; do
     cmp -s "model_eval/$name" "again/$name" || fail "$name: other bytes on two threads"
 done
 
@@ -36,7 +36,10 @@ grep -q '^sigma  *2 px' few/numbers.txt || fail "eval.sigma_px"
 
 refuses 2 'numbers.json is in its folder' "$atomloc" eval model.h5 test.h5 --json
 succeeds "TIFF" "$atomloc" convert test.h5 test.tif
-refuses 1 'test.tif' "$atomloc" eval model.h5 test.tif -o none
+succeeds "without truth" "$atomloc" eval model.h5 test.tif -o figures --set figures.images=7
+grep -q 'figures but no numbers' stderr || fail "nothing is said of the missing truth"
+[ -s figures/blocks_7.png ] && [ ! -e figures/numbers.txt ] || fail "without truth"
+refuses 2 'figures.images' "$atomloc" eval model.h5 test.tif -o figures --set figures.images=96
 refuses 1 'model.h5' "$atomloc" eval model.h5 model.h5 -o none
 nothing_left none
 finish

@@ -1,0 +1,184 @@
+"use strict";
+
+/* The decoder of an atomic autoencoder in plain JavaScript: layer by layer what localize/net does
+ * (net.h has the definitions). Tensors are {c, h, w, data}, data a Float32Array in the order C, H, W.
+ *
+ * model: layers (kind, out, kernel, stride, slope, shape, cell, weight, bias: offsets into weights or
+ * -1), input (C, H, W of a block), weights, grid (cells down, cells across), perCell. */
+
+const layerRules = {
+    dense(layer, x, weights) {
+        const y = new Float32Array(layer.out), n = x.data.length;
+        for (let o = 0; o < layer.out; o++) {
+            let sum = layer.bias < 0 ? 0 : weights[layer.bias + o];
+            for (let i = 0; i < n; i++)
+                sum += weights[layer.weight + o * n + i] * x.data[i];
+            y[o] = sum;
+        }
+        return {c: layer.out, h: 1, w: 1, data: y};
+    },
+
+    conv(layer, x, weights) {
+        const s = layer.stride, k = layer.kernel, pad = (k - 1) / 2;
+        const h = Math.ceil(x.h / s), w = Math.ceil(x.w / s);
+        const y = new Float32Array(layer.out * h * w);
+        for (let o = 0; o < layer.out; o++) {
+            if (layer.bias >= 0)
+                y.fill(weights[layer.bias + o], o * h * w, (o + 1) * h * w);
+            for (let i = 0; i < x.c; i++)
+                for (let ky = 0; ky < k; ky++)
+                    for (let kx = 0; kx < k; kx++) {
+                        const weight = weights[layer.weight + ((o * x.c + i) * k + ky) * k + kx];
+                        /* Outputs whose input column lies inside of the image. */
+                        const first = Math.max(0, Math.ceil((pad - kx) / s));
+                        const end = Math.min(w, Math.floor((x.w - 1 + pad - kx) / s) + 1);
+                        for (let row = 0; row < h; row++) {
+                            const from = row * s + ky - pad;
+                            if (from < 0 || from >= x.h)
+                                continue;
+                            const at = (o * h + row) * w;
+                            const source = (i * x.h + from) * x.w + kx - pad;
+                            for (let col = first; col < end; col++)
+                                y[at + col] += weight * x.data[source + col * s];
+                        }
+                    }
+        }
+        return {c: layer.out, h, w, data: y};
+    },
+
+    lrelu(layer, x) {
+        return {...x, data: x.data.map((v) => (v > 0 ? v : layer.slope * v))};
+    },
+
+    nearest(layer, x) {
+        const h = 2 * x.h, w = 2 * x.w, y = new Float32Array(x.c * h * w);
+        for (let c = 0; c < x.c; c++)
+            for (let row = 0; row < h; row++)
+                for (let col = 0; col < w; col++)
+                    y[(c * h + row) * w + col] =
+                        x.data[(c * x.h + (row >> 1)) * x.w + (col >> 1)];
+        return {c: x.c, h, w, data: y};
+    },
+
+    /* Output i takes 3/4 of input floor(i / 2) and 1/4 of the neighbour on its side. */
+    bilinear(layer, x) {
+        const h = 2 * x.h, w = 2 * x.w, y = new Float32Array(x.c * h * w);
+        const far = (i, extent) =>
+            Math.min(extent - 1, Math.max(0, (i >> 1) + (i % 2 ? 1 : -1)));
+        for (let c = 0; c < x.c; c++)
+            for (let row = 0; row < h; row++)
+                for (let col = 0; col < w; col++) {
+                    const near = (c * x.h + (row >> 1)) * x.w;
+                    const away = (c * x.h + far(row, x.h)) * x.w;
+                    const a = col >> 1, b = far(col, x.w);
+                    y[(c * h + row) * w + col] =
+                        0.5625 * x.data[near + a] + 0.1875 * x.data[near + b] +
+                        0.1875 * x.data[away + a] + 0.0625 * x.data[away + b];
+                }
+        return {c: x.c, h, w, data: y};
+    },
+
+    reshape(layer, x) {
+        const [c, h, w] = layer.shape;
+        return {c, h, w, data: x.data};
+    },
+
+    window(layer, x) {
+        const y = new Float32Array(x.data.length);
+        const wave = (i, extent) => Math.sin((Math.PI * (i + 0.5)) / extent);
+        for (let i = 0; i < y.length; i++)
+            y[i] = x.data[i] * wave(Math.floor(i / x.w) % x.h, x.h) * wave(i % x.w, x.w);
+        return {...x, data: y};
+    },
+};
+
+/* Where blocks become one image: start with the empty image, then take in one block after another. */
+const joinRules = {
+    sum: {
+        empty: (layer, model, x) => ({...x, data: new Float32Array(x.data.length)}),
+        take(layer, model, into, block, x) {
+            for (let i = 0; i < x.data.length; i++)
+                into.data[i] += x.data[i];
+        },
+    },
+    max: {
+        empty: (layer, model, x) => ({
+            ...x, data: new Float32Array(x.data.length).fill(-Infinity)}),
+        take(layer, model, into, block, x) {
+            for (let i = 0; i < x.data.length; i++)
+                into.data[i] = Math.max(into.data[i], x.data[i]);
+        },
+    },
+    place: {
+        empty(layer, model, x) {
+            const h = model.grid[0] * layer.cell, w = model.grid[1] * layer.cell;
+            return {c: x.c, h, w, data: new Float32Array(x.c * h * w)};
+        },
+        take(layer, model, into, block, x) {
+            const cell = Math.floor(block / model.perCell), edge = (x.h - layer.cell) / 2;
+            const top = Math.floor(cell / model.grid[1]) * layer.cell - edge;
+            const left = (cell % model.grid[1]) * layer.cell - edge;
+            for (let c = 0; c < x.c; c++)
+                for (let row = Math.max(0, -top); row < x.h && top + row < into.h; row++)
+                    for (let col = Math.max(0, -left); col < x.w && left + col < into.w; col++)
+                        into.data[(c * into.h + top + row) * into.w + left + col] +=
+                            x.data[(c * x.h + row) * x.w + col];
+        },
+    },
+};
+
+function createDecoder(model) {
+    const at = model.layers.findIndex((layer) => layer.kind in joinRules);
+    const unknown = model.layers.find(
+        (layer) => !(layer.kind in layerRules) && !(layer.kind in joinRules));
+    if (at < 0 || unknown)
+        throw new Error(unknown ? `no rule for a layer of kind ${unknown.kind}`
+                                : "no layer joins the blocks");
+    const join = model.layers[at], rule = joinRules[join.kind];
+    const run = (layers, x) =>
+        layers.reduce((y, layer) => layerRules[layer.kind](layer, y, model.weights), x);
+    return {
+        join: join.kind,
+        /* A block's maps, before blocks are joined. */
+        block(z) {
+            const [c, h, w] = model.input;
+            return run(model.layers.slice(0, at), {c, h, w, data: Float32Array.from(z)});
+        },
+        /* Maps of [block, maps] joined, not yet the image. */
+        joined(pairs) {
+            const into = rule.empty(join, model, pairs[0][1]);
+            for (const [block, maps] of pairs)
+                rule.take(join, model, into, block, maps);
+            return into;
+        },
+        /* The same with one more. */
+        with(joined, block, maps) {
+            const into = {...joined, data: joined.data.slice()};
+            rule.take(join, model, into, block, maps);
+            return into;
+        },
+        /* The image of joined maps. */
+        image: (joined) => run(model.layers.slice(at + 1), joined),
+    };
+}
+
+/* The page's data: base64 to arrays. */
+function readBytes(text) {
+    return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+}
+
+function readFloats(text) {
+    return new Float32Array(readBytes(text).buffer); /* little-endian, as the page is written */
+}
+
+function readModel(model) {
+    return {...model, weights: readFloats(model.weights)};
+}
+
+/* All blocks of an image: latents (blocks * d0) to the image of the sum. */
+function decodeAll(decoder, latents, d0) {
+    const pairs = [];
+    for (let b = 0; b * d0 < latents.length; b++)
+        pairs.push([b, decoder.block(latents.subarray(b * d0, (b + 1) * d0))]);
+    return decoder.image(decoder.joined(pairs));
+}
