@@ -5,8 +5,9 @@
 
 #include <math.h>
 
-/* In the order of enum atm_match_method and enum atm_render_blur. */
+/* In the order of their enums. */
 static const char *const matchings[] = {"greedy", "hungarian", NULL};
+static const char *const axes[] = {"xy", "yx", NULL};
 static const char *const blurs[] = {"precision", "fixed", "none", NULL};
 
 static const struct atm_key eval_keys[] = {
@@ -25,10 +26,26 @@ static const struct atm_key eval_keys[] = {
     ATM_KEY(struct atm_eval_options, field_width, INT, "0", 0, 1e9, "px",
             "width of the field for the border and the grid control; 0: as the tables state"),
     ATM_KEY(struct atm_eval_options, field_height, INT, "0", 0, 1e9, "px", "height of the field"),
+    ATM_KEY(struct atm_eval_options, bootstrap, INT, "500", 0, 1e5, "",
+            "resamples of the frames behind the 95 % intervals; 0: no intervals"),
+    ATM_KEY(
+        struct atm_eval_options, sigma_px, DOUBLE, "auto", 0.1, 50, "px",
+        "PSF of the Cramer-Rao limit; auto: median width of the localizations. Models: width of "
+        "the true spikes; auto: as the stack was simulated, else the atoms'"),
+    ATM_KEY(
+        struct atm_eval_options, background, DOUBLE, "auto", 0, 1e9, "photons",
+        "per pixel, of the Cramer-Rao limit; auto: the truth's, else the localizations' median"),
+    ATM_KEY_CHOOSE(struct atm_eval_options, axes, "xy", axes,
+                   "yx: the localizations' x and y are exchanged before scoring"),
+    ATM_KEY(struct atm_eval_options, scale, DOUBLE, "1", 1e-3, 1e3, "",
+            "the localizations' positions are multiplied by it, from the field's outer corner"),
+    ATM_KEY(struct atm_eval_options, shift_x_nm, DOUBLE, "0", -1e6, 1e6, "nm",
+            "added to the localizations' x, after axes and scale"),
+    ATM_KEY(struct atm_eval_options, shift_y_nm, DOUBLE, "0", -1e6, 1e6, "nm", "added to their y"),
+    ATM_KEY(struct atm_eval_options, shift_frames, INT, "0", -1e9, 1e9, "",
+            "added to their frames"),
     ATM_KEY(struct atm_eval_options, images, INT, "10000", 0, 1e9, "",
             "models: test images that are looked at; 0: all of the stack"),
-    ATM_KEY(struct atm_eval_options, sigma_px, DOUBLE, "auto", 0.1, 50, "px",
-            "models: width of the true spikes; auto: as the stack was simulated, else the atoms'"),
     ATM_KEY(struct atm_eval_options, tolerance_sigma, DOUBLE, "2", 0.01, 100, "sigma",
             "models: largest distance of a block from its spike"),
     ATM_KEY(struct atm_eval_options, active, DOUBLE, "0.05", 0, 1, "",

@@ -1,91 +1,119 @@
 #include "score.h"
 
 #include "score_case.h"
+#include <gsl/gsl_statistics_double.h>
 #include <math.h>
 #include <stdbool.h>
 
-/* Sums over the pairs that count. */
-struct sums {
-    double dx, dy, squares, distance;
-    double relative;         /* of (found - true) / true photons */
-    double t, f, tt, ff, tf; /* of photons minus those of the first pair */
-    double first_t, first_f; /* so that the variances do not cancel */
-    ptrdiff_t pairs, photon_pairs;
-};
-
-static void add_photons(struct sums *s, double t, double f) {
-    if (!isfinite(t) || !isfinite(f) || t <= 0)
-        return;
-    if (!s->photon_pairs) {
-        s->first_t = t;
-        s->first_f = f;
-    }
-    s->photon_pairs++;
-    s->relative += (f - t) / t;
-    t -= s->first_t;
-    f -= s->first_f;
-    s->t += t;
-    s->f += f;
-    s->tt += t * t;
-    s->ff += f * f;
-    s->tf += t * f;
-}
-
-static double correlation(const struct sums *s) {
-    double n = (double)s->photon_pairs;
-    double tt = s->tt - s->t * s->t / n, ff = s->ff - s->f * s->f / n;
-    return tt > 0 && ff > 0 ? (s->tf - s->t * s->f / n) / sqrt(tt * ff) : NAN;
-}
-
-static void add_pair(struct sums *s, const struct atm_score_case *c, ptrdiff_t i) {
+static struct atm_score_pair pair_of(const struct atm_score_case *c, ptrdiff_t i) {
     const struct atm_match_point *t = &c->truth_list.points[i];
     const struct atm_match_point *f = &c->found_list.points[c->pair[i]];
-    double dx = f->x_nm - t->x_nm, dy = f->y_nm - t->y_nm;
-    s->pairs++;
-    s->dx += dx;
-    s->dy += dy;
-    s->squares += dx * dx + dy * dy;
-    s->distance += sqrt(dx * dx + dy * dy);
-    if (f->row >= 0)
-        add_photons(s, c->truth->rows[t->row].photons, c->found->rows[f->row].photons);
+    const struct atm_loc *truth = &c->truth->rows[t->row];
+    const double pixel_nm = c->geometry.pixel_nm;
+    struct atm_score_pair p = {
+        f->x_nm - t->x_nm, f->y_nm - t->y_nm, NAN, NAN, NAN, NAN, NAN, NAN, NAN, c->photon_origin};
+    if (f->row < 0)
+        return p; /* a control */
+    const struct atm_loc *found = &c->found->rows[f->row];
+    p.stated_x = found->x_unc * pixel_nm;
+    p.stated_y = found->y_unc * pixel_nm;
+    p.true_photons = truth->photons;
+    p.found_photons = found->photons;
+    p.stated_photons = found->photons_unc;
+    /* The tolerance cuts off the errors of what is hardly known better than it: no figure. */
+    double most = c->tolerance_nm / 3;
+    if (!(p.stated_x < most && p.stated_y < most))
+        p.stated_x = p.stated_y = NAN;
+    if (c->limits && c->limits->x_px[t->row] * pixel_nm < most &&
+        c->limits->y_px[t->row] * pixel_nm < most) {
+        p.limit_x = c->limits->x_px[t->row] * pixel_nm;
+        p.limit_y = c->limits->y_px[t->row] * pixel_nm;
+    }
+    return p;
 }
 
-static double ratio(double a, double b) { return b > 0 ? a / b : NAN; }
+/* The next frame with an emitter in either list, which end at [*truth_end, *found_end); false at
+ * the end. */
+static bool next_frame(const struct atm_score_case *c, ptrdiff_t *truth_end, ptrdiff_t *found_end) {
+    const struct atm_match_list *t = &c->truth_list, *f = &c->found_list;
+    bool more_truth = *truth_end < t->count, more_found = *found_end < f->count;
+    if (!more_truth && !more_found)
+        return false;
+    int64_t frame = more_truth ? t->points[*truth_end].frame : INT64_MAX;
+    if (more_found && f->points[*found_end].frame < frame)
+        frame = f->points[*found_end].frame;
+    while (*truth_end < t->count && t->points[*truth_end].frame == frame)
+        ++*truth_end;
+    while (*found_end < f->count && f->points[*found_end].frame == frame)
+        ++*found_end;
+    return true;
+}
 
-static void finish(const struct sums *s, struct atm_score *score) {
-    double tp = (double)s->pairs, fp = (double)score->false_positive,
-           fn = (double)score->false_negative;
-    score->jaccard = ratio(tp, tp + fp + fn);
-    score->recall = ratio(tp, tp + fn);
-    score->precision = ratio(tp, tp + fp);
-    score->rmse_nm = sqrt(ratio(s->squares, tp));
-    score->rmse_axis_nm = score->rmse_nm / sqrt(2);
-    score->mean_distance_nm = ratio(s->distance, tp);
-    score->mean_dx_nm = ratio(s->dx, tp);
-    score->mean_dy_nm = ratio(s->dy, tp);
-    score->efficiency = 100 - hypot(100 - 100 * score->jaccard, score->rmse_nm);
-    score->photon_bias = ratio(s->relative, (double)s->photon_pairs);
-    score->photon_correlation = correlation(s);
+ptrdiff_t atm_score_case_frames(const struct atm_score_case *c) {
+    ptrdiff_t frames = 0, truth_end = 0, found_end = 0;
+    while (next_frame(c, &truth_end, &found_end))
+        frames++;
+    return frames;
+}
+
+/* Whether this true emitter counts; otherwise it is ignored with its localization. Unknown photons
+ * (NAN) count. */
+static bool counts(const struct atm_score_case *c, ptrdiff_t i, double threshold) {
+    return !(c->truth->rows[c->truth_list.points[i].row].photons < threshold);
+}
+
+/* One frame: true emitters [first, end) and `found` localizations. */
+static void sum_frame(const struct atm_score_case *c, double threshold, ptrdiff_t first,
+                      ptrdiff_t end, ptrdiff_t found, struct atm_score_sums *sums) {
+    ptrdiff_t paired = 0;
+    for (ptrdiff_t i = first; i < end; i++) {
+        bool has_pair = c->pair[i] >= 0;
+        paired += has_pair;
+        if (!counts(c, i, threshold))
+            continue;
+        if (has_pair) {
+            struct atm_score_pair pair = pair_of(c, i);
+            atm_score_sums_add_pair(sums, &pair);
+        } else {
+            sums->of[ATM_SUM_FN]++;
+        }
+    }
+    sums->of[ATM_SUM_FP] += (double)(found - paired);
+}
+
+void atm_score_case_sum(const struct atm_score_case *c, double photon_threshold, ptrdiff_t blocks,
+                        struct atm_score_sums *sums) {
+    ptrdiff_t frames = blocks > 1 ? atm_score_case_frames(c) : PTRDIFF_MAX;
+    ptrdiff_t frame = 0, truth_end = 0, found_end = 0, truth = 0, found = 0;
+    for (ptrdiff_t b = 0; b < blocks; b++)
+        sums[b] = (struct atm_score_sums){{0}};
+    while (next_frame(c, &truth_end, &found_end)) {
+        ptrdiff_t block = blocks > 1 ? frame * blocks / frames : 0;
+        sum_frame(c, photon_threshold, truth, truth_end, found_end - found, &sums[block]);
+        truth = truth_end;
+        found = found_end;
+        frame++;
+    }
+}
+
+static double median_distance(const struct atm_score_case *c, double threshold) {
+    size_t count = 0;
+    for (ptrdiff_t i = 0; i < c->truth_list.count; i++) {
+        if (c->pair[i] < 0 || !counts(c, i, threshold))
+            continue;
+        const struct atm_match_point *t = &c->truth_list.points[i];
+        const struct atm_match_point *f = &c->found_list.points[c->pair[i]];
+        c->scratch[count++] = hypot(f->x_nm - t->x_nm, f->y_nm - t->y_nm);
+    }
+    return count ? gsl_stats_median(c->scratch, 1, count) : NAN;
 }
 
 void atm_score_case_count(const struct atm_score_case *c, double photon_threshold,
                           struct atm_score *score) {
-    struct sums s = {0};
-    ptrdiff_t paired = 0;
-    *score = (struct atm_score){0};
-    for (ptrdiff_t i = 0; i < c->truth_list.count; i++) {
-        bool has_pair = c->pair[i] >= 0;
-        paired += has_pair;
-        if (c->truth->rows[c->truth_list.points[i].row].photons < photon_threshold)
-            continue; /* ignored with its localization; unknown photons (NAN) are kept */
-        if (has_pair)
-            add_pair(&s, c, i);
-        else
-            score->false_negative++;
-    }
-    score->true_positive = s.pairs;
-    score->false_positive = c->found_list.count - paired;
-    finish(&s, score);
+    struct atm_score_sums sums;
+    atm_score_case_sum(c, photon_threshold, 1, &sums);
+    atm_score_sums_finish(&sums, score);
+    score->median_distance_nm = median_distance(c, photon_threshold);
 }
 
 static enum atm_status score_candidate(const struct atm_table *truth, const struct atm_table *found,

@@ -15,24 +15,48 @@ struct atm_eval_options {
     double pixel_size_nm;   /* for tables that do not say; auto */
     int64_t field_width;    /* px, for the border and the grid control; 0: as the tables say */
     int64_t field_height;
+    int64_t bootstrap; /* resamples behind the confidence intervals; 0 none */
+    double sigma_px; /* PSF of the Cramer-Rao limit; NAN: median of the localizations'. Of a model's
+                        true spikes; NAN: as the stack was simulated */
+    double background; /* photons per pixel of that limit; auto: the truth's, else the median of
+                          the localizations' */
+    int axes;          /* enum atm_eval_axes: how the localizations are read before scoring */
+    double scale;      /* their positions are multiplied by it, from the field's outer corner */
+    double shift_x_nm, shift_y_nm; /* and this is added, */
+    int64_t shift_frames;          /* to their frames this */
     /* Of a model on test images (model_test.h). */
     int64_t images;         /* at most; 0 all */
-    double sigma_px;        /* of the true spikes; NAN: as the stack was simulated */
     double tolerance_sigma; /* blocks and spikes match up to this many sigma */
     double active;          /* a block is active when |g| / |x| is at least this */
 };
+enum atm_eval_axes { ATM_EVAL_XY, ATM_EVAL_YX };
 extern const struct atm_section atm_eval_section;
 
+/* Figures without pairs, photons, uncertainties or a limit to stand on are NAN. */
 struct atm_score {
     ptrdiff_t true_positive, false_positive, false_negative;
-    double jaccard, recall, precision;      /* 0..1 */
-    double rmse_nm;                         /* sqrt(sum(dx^2 + dy^2) / TP) */
-    double rmse_axis_nm;                    /* the same / sqrt 2 (per axis: LiteLoc's convention) */
-    double mean_distance_nm;                /* ThunderSTORM's "RMSE" */
-    double mean_dx_nm, mean_dy_nm;          /* localization - truth */
-    double efficiency;                      /* challenge E, 0..100, alpha 1/nm */
-    double photon_bias, photon_correlation; /* mean relative error; Pearson; NAN where unknown */
+    double jaccard, recall, precision;  /* 0..1 */
+    double rmse_nm;                     /* sqrt(sum(dx^2 + dy^2) / TP) */
+    double rmse_axis_nm;                /* the same / sqrt 2 (per axis: LiteLoc's convention) */
+    double mean_distance_nm;            /* ThunderSTORM's "RMSE" */
+    double median_distance_nm;          /* unmoved by pairs that should not be ones */
+    double mad_nm;                      /* mean of |dx| and |dy|: DECODE's MAD */
+    double mean_dx_nm, mean_dy_nm;      /* localization - truth */
+    double efficiency;                  /* challenge E, 0..100, alpha 1/nm */
+    double photon_bias, photon_error;   /* mean and root mean square of the relative error */
+    double photon_correlation;          /* Pearson */
+    double crlb_nm, rmse_over_crlb;     /* root mean square of crlb.h's limit over the pairs */
+    double stated_nm, rmse_over_stated; /* the same for the uncertainties of the localizations */
+    double pull_x_mean, pull_x_sd;      /* of (found - true) / stated uncertainty: 0 and 1 */
+    double pull_y_mean, pull_y_sd;
+    double pull_within; /* share of both axes' pulls in -1..1: 0.683 */
+    double photon_pull_mean, photon_pull_sd;
 };
+
+/* Apply axes, scale and shifts to the localizations. Fails on a shift where no pixel size is known.
+ */
+enum atm_status atm_score_adjust(struct atm_table *found, const struct atm_eval_options *options,
+                                 struct atm_err *err);
 
 /* One score; tolerance_nm overrides the options' so that 250 and 100 nm stand side by side. Frames
  * that only one table has count as missed or false. Rows without a finite position are left out.
@@ -57,11 +81,5 @@ enum atm_status atm_score_grid(const struct atm_table *truth, const struct atm_t
 enum atm_status atm_score_pairs(const struct atm_table *truth, const struct atm_table *found,
                                 const struct atm_eval_options *options, double tolerance_nm,
                                 ptrdiff_t *pair, struct atm_err *err);
-
-/* Everything above at tolerance and at 100 nm as text for people, conventions named, and as JSON.
- * Owned by the caller (atm_mem_free). */
-enum atm_status atm_score_report(const struct atm_table *truth, const struct atm_table *found,
-                                 const struct atm_eval_options *options, char **text, char **json,
-                                 struct atm_err *err);
 
 #endif

@@ -186,7 +186,10 @@ enum atm_status atm_score_case_init(struct atm_score_case *c, const struct atm_t
         crop(&c->truth_list, &c->geometry, options->border_nm);
         crop(&c->found_list, &c->geometry, options->border_nm);
         c->pair = atm_mem_alloc((size_t)c->truth_list.count, sizeof *c->pair);
-        if (!c->pair)
+        c->scratch = atm_mem_alloc((size_t)c->truth_list.count, sizeof *c->scratch);
+        for (ptrdiff_t i = 0; i < truth->count && !(c->photon_origin > 0); i++)
+            c->photon_origin = isfinite(truth->rows[i].photons) ? truth->rows[i].photons : 0;
+        if (!c->pair || !c->scratch)
             status = atm_err_memory(err, "scoring");
     }
     if (status != ATM_OK)
@@ -198,11 +201,13 @@ void atm_score_case_free(struct atm_score_case *c) {
     atm_mem_free(c->truth_list.points);
     atm_mem_free(c->found_list.points);
     atm_mem_free(c->pair);
+    atm_mem_free(c->scratch);
     *c = (struct atm_score_case){0};
 }
 
 enum atm_status atm_score_case_match(struct atm_score_case *c, double tolerance_nm,
                                      struct atm_err *err) {
+    c->tolerance_nm = tolerance_nm;
     return atm_match_frames(&c->truth_list, &c->found_list, tolerance_nm, c->method, c->pair, err);
 }
 

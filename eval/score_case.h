@@ -3,8 +3,10 @@
 #ifndef ATM_SCORE_CASE_H
 #define ATM_SCORE_CASE_H
 
+#include "crlb.h"
 #include "match.h"
 #include "score.h"
+#include "score_sums.h"
 
 /* Pixel and field that both tables share. */
 struct atm_score_geometry {
@@ -23,6 +25,10 @@ struct atm_score_case {
     struct atm_match_list truth_list, found_list; /* owned: rows inside the border, x, y in nm
                                                    * from the field's outer corner */
     ptrdiff_t *pair;                              /* owned: found_list index per truth_list entry */
+    double *scratch;                              /* owned: as long as pair */
+    double tolerance_nm;                          /* of pair */
+    double photon_origin;                         /* about what the photons are */
+    const struct atm_crlb *limits;                /* borrowed, per row of truth; NULL: unknown */
     ptrdiff_t truth_skipped, found_skipped;       /* rows without a finite position */
     ptrdiff_t frames;                             /* of the movie, or as far as the truth goes */
 };
@@ -51,5 +57,18 @@ enum atm_status atm_score_threshold(const struct atm_table *truth, double quanti
 
 void atm_score_case_count(const struct atm_score_case *c, double photon_threshold,
                           struct atm_score *score);
+
+/* The same as sums over `blocks` runs of frames of equal length (frames without any emitter left
+ * out): what confidence intervals resample. sums: blocks entries. */
+ptrdiff_t atm_score_case_frames(const struct atm_score_case *c);
+void atm_score_case_sum(const struct atm_score_case *c, double photon_threshold, ptrdiff_t blocks,
+                        struct atm_score_sums *sums);
+
+/* Ends of the 95 % interval of every figure but the counts (which stay 0), from resampled frames;
+ * the median has none. Emitters shine over several frames, so neighbouring frames are not
+ * independent: what is resampled are frames, or runs of them where there are many. */
+enum atm_status atm_score_case_bootstrap(const struct atm_score_case *c, double photon_threshold,
+                                         int64_t resamples, struct atm_score *low,
+                                         struct atm_score *high, struct atm_err *err);
 
 #endif

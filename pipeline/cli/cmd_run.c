@@ -7,7 +7,6 @@
 #include "stages.h"
 #include "stamp.h"
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +36,7 @@ static const char *const file_names[FILE_COUNT] = {
 };
 
 struct job {
+    const struct atm_call *call;
     const struct atm_config *config;
     const struct atm_sink *sink;
     unsigned stages;
@@ -189,6 +189,37 @@ static enum atm_status localize(struct job *job, struct atm_err *err) {
 
 /* The tables are read from their files, so that a continued run sees what an undisturbed one sees.
  */
+static enum atm_status write_scores(const struct job *job, const struct atm_scores *scores,
+                                    struct atm_err *err) {
+    char *text = atm_stage_score_text(scores), *json = atm_stage_score_json(scores);
+    enum atm_status status = text && json ? ATM_OK : atm_err_memory(err, "the scores");
+    if (!status)
+        status = atm_outfile_write_text(job->path[SCORES], text, err);
+    if (!status)
+        status = atm_outfile_write_text(job->path[SCORES_JSON], json, err);
+    if (!status && !job->call->quiet)
+        fputs(text, stdout);
+    if (!status)
+        status = atm_limits_check(job->call, json, err);
+    atm_mem_free(text);
+    atm_mem_free(json);
+    return status;
+}
+
+static enum atm_status score(const struct job *job, struct atm_err *err) {
+    struct atm_scores *scores = atm_mem_alloc(1, sizeof *scores);
+    if (!scores)
+        return atm_err_memory(err, "scores");
+    enum atm_status status = atm_stage_score_open(scores, job->truth, job->movie, job->config, err);
+    if (!status)
+        status = atm_stage_score_add(scores, NULL, job->path[LOCS], err);
+    if (!status)
+        status = write_scores(job, scores, err);
+    atm_stage_score_close(scores);
+    atm_mem_free(scores);
+    return status;
+}
+
 static enum atm_status read_tables(const struct job *job, struct atm_table *found,
                                    struct atm_table *truth, struct atm_err *err) {
     double pixel_size_nm = job->config->camera.pixel_size_nm;
@@ -200,26 +231,8 @@ static enum atm_status read_tables(const struct job *job, struct atm_table *foun
     return status;
 }
 
-static enum atm_status score(const struct job *job, const struct atm_table *found,
-                             const struct atm_table *truth, struct atm_err *err) {
-    struct atm_eval_options options = job->config->eval;
-    if (isnan(options.pixel_size_nm))
-        options.pixel_size_nm = job->config->camera.pixel_size_nm;
-    char *text = NULL, *json = NULL;
-    enum atm_status status = atm_score_report(truth, found, &options, &text, &json, err);
-    if (!status)
-        status = atm_outfile_write_text(job->path[SCORES], text, err);
-    if (!status)
-        status = atm_outfile_write_text(job->path[SCORES_JSON], json, err);
-    if (!status)
-        fputs(text, stdout);
-    atm_mem_free(text);
-    atm_mem_free(json);
-    return status;
-}
-
-static enum atm_status pictures(struct job *job, const struct atm_table *found,
-                                const struct atm_table *truth, struct atm_err *err) {
+static enum atm_status draw(struct job *job, const struct atm_table *found,
+                            const struct atm_table *truth, struct atm_err *err) {
     enum atm_status status = open_source(job, err);
     if (!status)
         status = load_model(job, err);
@@ -231,14 +244,13 @@ static enum atm_status pictures(struct job *job, const struct atm_table *found,
     return status;
 }
 
-static enum atm_status look(struct job *job, enum atm_stage stage, struct atm_err *err) {
+static enum atm_status pictures(struct job *job, struct atm_err *err) {
     struct atm_table found, truth;
     atm_table_init(&found);
     atm_table_init(&truth);
     enum atm_status status = read_tables(job, &found, &truth, err);
     if (!status)
-        status = stage == ATM_STAGE_EVAL ? score(job, &found, &truth, err)
-                                         : pictures(job, &found, job->truth ? &truth : NULL, err);
+        status = draw(job, &found, job->truth ? &truth : NULL, err);
     atm_table_free(&found);
     atm_table_free(&truth);
     return status;
@@ -255,8 +267,9 @@ static enum atm_status do_stage(struct job *job, enum atm_stage stage, struct at
     case ATM_STAGE_LOCALIZE:
         return localize(job, err);
     case ATM_STAGE_EVAL:
+        return score(job, err);
     case ATM_STAGE_RENDER:
-        return look(job, stage, err);
+        return pictures(job, err);
     case ATM_STAGE_COUNT:
         break;
     }
@@ -290,6 +303,7 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
     struct job *job = atm_mem_alloc(1, sizeof *job);
     if (!job)
         return atm_err_memory(err, "the run");
+    job->call = call;
     job->config = &call->config;
     job->sink = call->sink;
     if (call->output)
@@ -316,7 +330,8 @@ const struct atm_command atm_command_run = {
             "Ctrl-C stops; the same command continues, reuses what is done, and says so.",
     .min_args = 1,
     .max_args = 1,
-    .options = ATM_OPTION_OUTPUT | ATM_OPTION_TRUNCATED | ATM_OPTION_CONFIG_ARGUMENT,
+    .options = ATM_OPTION_OUTPUT | ATM_OPTION_TRUNCATED | ATM_OPTION_CONFIG_ARGUMENT |
+               ATM_OPTION_LIMITS,
     .sections = ATM_SECTION_RUN,
     .run = run,
 };

@@ -4,7 +4,16 @@
 #include <getopt.h>
 #include <stdio.h>
 
-enum { LONG_SET = 256, LONG_THREADS, LONG_MODEL, LONG_TRUNCATED, LONG_JSON };
+enum {
+    LONG_SET = 256,
+    LONG_THREADS,
+    LONG_MODEL,
+    LONG_TRUNCATED,
+    LONG_JSON,
+    LONG_QUIET,
+    LONG_UNDER,
+    LONG_OVER
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -14,6 +23,9 @@ static const struct option long_options[] = {
     {"model", required_argument, NULL, LONG_MODEL},
     {"allow-truncated", no_argument, NULL, LONG_TRUNCATED},
     {"json", no_argument, NULL, LONG_JSON},
+    {"quiet", no_argument, NULL, LONG_QUIET},
+    {"fail-under", required_argument, NULL, LONG_UNDER},
+    {"fail-over", required_argument, NULL, LONG_OVER},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -38,6 +50,18 @@ static enum atm_status unknown_option(int code, char *const *argv, struct atm_er
     if (optopt && optopt < 256)
         return atm_err_set(err, ATM_USAGE, "unknown option -%c", optopt);
     return atm_err_set(err, ATM_USAGE, "unknown option %s", option);
+}
+
+static enum atm_status add_limit(const struct atm_command *command, struct atm_call *call,
+                                 bool over, struct atm_err *err) {
+    if (!(command->options & ATM_OPTION_LIMITS))
+        return not_accepted(command, over ? "--fail-over" : "--fail-under", err);
+    if (call->limit_count == ATM_MOST_LIMITS)
+        return atm_err_set(err, ATM_USAGE, "more than %d limits", ATM_MOST_LIMITS);
+    char name[ATM_LIMIT_NAME];
+    double value;
+    call->limits[call->limit_count++] = (struct atm_limit){optarg, over};
+    return atm_limit_parse(&call->limits[call->limit_count - 1], name, &value, err);
 }
 
 static enum atm_status accept(const struct atm_command *command, int code, char *const *argv,
@@ -71,6 +95,12 @@ static enum atm_status accept(const struct atm_command *command, int code, char 
     case LONG_JSON:
         call->json = true;
         return options & ATM_OPTION_JSON ? ATM_OK : not_accepted(command, "--json", err);
+    case LONG_QUIET:
+        call->quiet = true;
+        return ATM_OK;
+    case LONG_UNDER:
+    case LONG_OVER:
+        return add_limit(command, call, code == LONG_OVER, err);
     default:
         return unknown_option(code, argv, err);
     }
@@ -158,8 +188,11 @@ void atm_command_print_help(const struct atm_command *command) {
         puts("  --allow-truncated          take the whole frames of a file that was cut off");
     if (command->options & ATM_OPTION_JSON)
         puts("  --json                     print JSON instead of text");
+    if (command->options & ATM_OPTION_LIMITS)
+        puts("  --fail-under NAME=VALUE    exit with 1 where a score is below; --fail-over: above");
     puts("  -c, --config CONFIG.ini    read the configuration\n"
          "  --set section.key=value    change one key; may be repeated\n"
+         "  --quiet                    only warnings and errors, no report\n"
          "  --threads N                threads, 0 for all cores; the same as run.threads\n"
          "  -h, --help                 this text");
     struct atm_config config;

@@ -14,7 +14,15 @@ enum {
     ATM_OPTION_TRUNCATED = 1 << 3,       /* --allow-truncated */
     ATM_OPTION_JSON = 1 << 4,            /* --json */
     ATM_OPTION_CONFIG_ARGUMENT = 1 << 5, /* the positional argument is the configuration */
+    ATM_OPTION_LIMITS = 1 << 6,          /* --fail-under, --fail-over */
 };
+
+/* What scores must reach: "jaccard=0.9". */
+struct atm_limit {
+    const char *text; /* borrowed from argv */
+    bool over;        /* fail above the value, not below it */
+};
+enum { ATM_MOST_LIMITS = 16, ATM_LIMIT_NAME = 128 };
 
 /* One call of a command. Strings are borrowed from argv. */
 struct atm_call {
@@ -23,7 +31,9 @@ struct atm_call {
     const char *config_path; /* NULL: none given */
     const char *output, *model;
     bool configured; /* -c or --set was given */
-    bool json, help;
+    bool json, help, quiet;
+    struct atm_limit limits[ATM_MOST_LIMITS];
+    int limit_count;
     struct atm_config config;
     const struct atm_sink *sink;
 };
@@ -43,10 +53,16 @@ extern const struct atm_command atm_command_run, atm_command_synth, atm_command_
     atm_command_calibrate, atm_command_localize, atm_command_eval, atm_command_info,
     atm_command_config, atm_command_convert;
 
-/* argv[0] is the command's name. Reads the configuration too: defaults, then -c, then --set in their
- * order, then the options that stand for keys. With --help, only call->help is set. */
+/* argv[0] is the command's name. Reads the configuration too: defaults, then -c, then --set in
+ * their order, then the options that stand for keys. With --help, only call->help is set. */
 enum atm_status atm_command_parse(const struct atm_command *command, int argc, char **argv,
                                   struct atm_call *call, struct atm_err *err);
+enum atm_status atm_limit_parse(const struct atm_limit *limit, char name[ATM_LIMIT_NAME],
+                                double *value, struct atm_err *err);
+/* Fails where a number of the scores (JSON text; NULL: there are none) is on the wrong side of its
+ * limit or unknown, naming all of them. */
+enum atm_status atm_limits_check(const struct atm_call *call, const char *json,
+                                 struct atm_err *err);
 /* To stdout. */
 void atm_command_print_help(const struct atm_command *command);
 

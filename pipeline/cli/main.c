@@ -95,6 +95,7 @@ static int run_command(const struct atm_command *command, int argc, char **argv)
     if (!status) {
         prepare_libraries(call.config.run.threads);
         atm_terminal_init(&terminal, &sink);
+        terminal.quiet = call.quiet;
         call.sink = &sink;
         status = command->run(&call, &err);
         atm_terminal_settle(&terminal);

@@ -42,6 +42,8 @@ void atm_terminal_settle(struct atm_terminal *terminal) {
 
 static void line(void *context, enum atm_log_level level, const char *text) {
     struct atm_terminal *terminal = context;
+    if (terminal->quiet && level == ATM_LOG_INFO)
+        return;
     if (terminal->open_line) /* the progress is drawn again below the message */
         fputs("\r\033[K", stderr);
     terminal->open_line = false;
@@ -93,6 +95,8 @@ static void show(struct atm_terminal *terminal, int64_t done, int64_t total, dou
 static void progress(void *context, const char *what, int64_t done, int64_t total,
                      const char *note) {
     struct atm_terminal *terminal = context;
+    if (terminal->quiet)
+        return;
     double now = now_s();
     if (strcmp(terminal->what, what) || terminal->total != total || done < terminal->last_done) {
         snprintf(terminal->what, sizeof terminal->what, "%s", what);

@@ -6,6 +6,7 @@
 
 struct atm_terminal {
     bool interactive; /* stderr is a terminal: one line is redrawn; otherwise plain lines */
+    bool quiet;       /* warnings only */
     bool open_line;   /* a progress line without its newline is on the screen */
     char what[64];    /* the running count, "" before the first */
     int64_t first_done, last_done, total;

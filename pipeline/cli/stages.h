@@ -3,6 +3,7 @@
 #ifndef ATM_STAGES_H
 #define ATM_STAGES_H
 
+#include "compare.h"
 #include "config.h"
 
 /* Open the movie of [input] and [camera], and say what it is. */
@@ -35,6 +36,37 @@ enum atm_status atm_stage_localize_provenance(struct atm_source *source,
                                               const struct atm_model *model,
                                               const struct atm_config *config, char **provenance,
                                               struct atm_err *err);
+
+/* Tables scored against one truth. Zero-initialise by atm_stage_score_open. */
+struct atm_scored {
+    const char *name; /* borrowed */
+    struct atm_table found;
+    struct atm_score_report report;
+    struct atm_crlb limits;
+};
+enum { ATM_MOST_SCORED = 16 };
+struct atm_scores {
+    struct atm_eval_options options;
+    struct atm_camera camera;
+    struct atm_table truth;
+    struct atm_scored tables[ATM_MOST_SCORED];
+    struct atm_compare_entry entries[ATM_MOST_SCORED];
+    int count;
+};
+/* movie: the file whose camera the limits are computed for; may be the truth itself. */
+enum atm_status atm_stage_score_open(struct atm_scores *scores, const char *truth,
+                                     const char *movie, const struct atm_config *config,
+                                     struct atm_err *err);
+/* name (borrowed) NULL: the file's. */
+enum atm_status atm_stage_score_add(struct atm_scores *scores, const char *name, const char *path,
+                                    struct atm_err *err);
+void atm_stage_score_close(struct atm_scores *scores);
+/* One table's report, or the comparison of several. Owned by the caller; NULL if out of memory. */
+char *atm_stage_score_text(const struct atm_scores *scores);
+char *atm_stage_score_json(const struct atm_scores *scores);
+/* What the camera of a movie is: the file's, and over it what is configured. Other files: as configured. */
+enum atm_status atm_stage_camera(const char *path, const struct atm_camera *configured,
+                                 struct atm_camera *camera, struct atm_err *err);
 
 /* One frame: input, localizations as crosses (and truth, which may be NULL, as rings), reconstruction, the brightest blocks. */
 enum atm_status atm_stage_blocks(struct atm_source *source, const struct atm_model *model,
