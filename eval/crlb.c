@@ -1,14 +1,14 @@
 #include "crlb.h"
 
+#include "fit_psf.h"
 #include "mem.h"
-#include "pixel_psf.h"
 #include <gsl/gsl_linalg.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 enum { MOST_EMITTERS = 12, MOST_PARAMETERS = 3 * MOST_EMITTERS + 1, MOST_SPAN = 512 };
-static const double REACH_SIGMAS = 4;
+static const double REACH_SIGMAS = 4, WINDOW_SIGMAS = 4.5;
 
 struct limits {
     const struct atm_table *truth;
@@ -59,7 +59,7 @@ static void add_neighbours(const struct limits *limits, ptrdiff_t at, int step, 
 }
 
 static void find_pixels(const struct limits *limits, struct cluster *cluster) {
-    const ptrdiff_t half = atm_psf_half(limits->options->sigma_px);
+    const ptrdiff_t half = (ptrdiff_t)ceil(WINDOW_SIGMAS * limits->options->sigma_px);
     double left = INFINITY, top = INFINITY, right = -INFINITY, bottom = -INFINITY;
     for (int k = 0; k < cluster->count; k++) {
         left = fmin(left, rint(cluster->emitters[k]->x));
@@ -155,10 +155,10 @@ static bool find_limit(const struct limits *limits, ptrdiff_t at, struct profile
     for (int k = 0; k < cluster.count; k++) {
         const struct atm_loc *emitter = cluster.emitters[k];
         double sigma = limits->options->sigma_px;
-        atm_psf_axis(emitter->x, sigma, cluster.x0, cluster.x1 - cluster.x0, columns[k].value,
-                     columns[k].slope);
-        atm_psf_axis(emitter->y, sigma, cluster.y0, cluster.y1 - cluster.y0, rows[k].value,
-                     rows[k].slope);
+        atm_psf_axis(emitter->x, sigma, cluster.x0, cluster.x1 - cluster.x0,
+                     (struct atm_psf_axis){columns[k].value, columns[k].slope, NULL});
+        atm_psf_axis(emitter->y, sigma, cluster.y0, cluster.y1 - cluster.y0,
+                     (struct atm_psf_axis){rows[k].value, rows[k].slope, NULL});
     }
     size_t n = 3 * (size_t)cluster.count + 1;
     gsl_matrix_view information = gsl_matrix_view_array(storage, n, n);
