@@ -52,7 +52,9 @@ static void place_blocks(struct atm_block_match *m, ptrdiff_t n, double toleranc
             if (d < nearest)
                 nearest = d, fate->near = s;
         }
-        if (!fate->matched)
+        if (fate->matched)
+            fate->near = fate->spike;
+        else
             fate->spike = nearest <= tolerance ? fate->near : -1;
     }
 }

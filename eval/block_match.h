@@ -22,7 +22,7 @@ struct atm_spike_fate {
 };
 struct atm_block_fate {
     ptrdiff_t spike; /* s with this block in B(s); -1 ghost */
-    ptrdiff_t near;  /* nearest spike of the image at any distance; -1: it has none */
+    ptrdiff_t near;  /* its spike, or for a ghost the nearest one at any distance; -1: none */
     bool matched, merged;
 };
 
@@ -39,7 +39,7 @@ void atm_block_match_free(struct atm_block_match *match);
 
 /* A part of the spikes: of images with count_least..count_most spikes, and with their nearest
  * neighbour at nearest_least <= d < nearest_most px (both INFINITY-friendly). A block belongs to
- * the part of the spike that is nearest to it. */
+ * the part of its spike, a ghost to that of the spike that is nearest to it. */
 struct atm_block_part {
     ptrdiff_t count_least, count_most;
     double nearest_least, nearest_most;

@@ -139,3 +139,26 @@ enum atm_status atm_block_set_add(struct atm_block_set *set, ptrdiff_t count, co
     }
     return ATM_OK;
 }
+
+enum atm_status atm_blocks_of_latents(const struct atm_model *model, ptrdiff_t count,
+                                      const float *latents, struct atm_block *blocks,
+                                      struct atm_err *err) {
+    ptrdiff_t side = atm_model_atom_side(model), pixels = side * side;
+    ptrdiff_t step = (ptrdiff_t)(STEP_BYTES / (double)(pixels * (ptrdiff_t)sizeof(float))) + 1;
+    float *atoms = atm_mem_alloc((size_t)(step * pixels), sizeof *atoms);
+    enum atm_status status = atoms ? ATM_OK : atm_err_memory(err, "rendered atoms");
+    for (ptrdiff_t first = 0; !status && first < count; first += step) {
+        ptrdiff_t n = count - first < step ? count - first : step;
+        status = atm_model_render_atoms(model, n, latents + first * model->latent, atoms, err);
+        if (status)
+            break;
+#pragma omp parallel for schedule(static)
+        for (ptrdiff_t i = 0; i < n; i++) {
+            struct atm_spot_window window = {atoms + i * pixels, side, 0, 0, side, side};
+            blocks[first + i] = (struct atm_block){.index = -1, .energy = clipped_energy(&window)};
+            atm_block_measure(&window, &blocks[first + i]);
+        }
+    }
+    atm_mem_free(atoms);
+    return status;
+}

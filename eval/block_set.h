@@ -33,6 +33,12 @@ void atm_block_set_free(struct atm_block_set *set);
 enum atm_status atm_block_set_add(struct atm_block_set *set, ptrdiff_t count, const float *frames,
                                   const float *latents, struct atm_err *err);
 
+/* Single atoms, each measured in its whole image (positions there); index is -1. Parallel inside.
+ */
+enum atm_status atm_blocks_of_latents(const struct atm_model *model, ptrdiff_t count,
+                                      const float *latents, struct atm_block *blocks,
+                                      struct atm_err *err);
+
 /* The part of a block's atom image (side, side) that lies in the frame; positions in it plus *place
  * are the frame's. False when nothing of it does. */
 bool atm_block_window(const struct atm_model *model, const struct atm_model_size *size,

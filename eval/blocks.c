@@ -36,6 +36,23 @@ enum atm_status atm_spikes_from_table(const struct atm_table *table,
     return ATM_OK;
 }
 
+enum atm_status atm_spikes_rotate(const struct atm_spikes *spikes, ptrdiff_t by,
+                                  struct atm_spikes *rotated, struct atm_err *err) {
+    ptrdiff_t images = spikes->images, count = 0;
+    *rotated = (struct atm_spikes){.images = images};
+    rotated->first = atm_mem_alloc((size_t)images + 1, sizeof *rotated->first);
+    rotated->at = atm_mem_alloc((size_t)spikes->first[images] + 1, sizeof *rotated->at);
+    if (!rotated->first || !rotated->at)
+        return atm_err_memory(err, "the true spikes");
+    for (ptrdiff_t n = 0; n < images; n++) {
+        ptrdiff_t from = (n + by) % images;
+        for (ptrdiff_t s = spikes->first[from]; s < spikes->first[from + 1]; s++)
+            rotated->at[count++] = spikes->at[s];
+        rotated->first[n + 1] = count;
+    }
+    return ATM_OK;
+}
+
 /* ---- Blocks ---- */
 
 void atm_blocks_free(struct atm_blocks *blocks) {

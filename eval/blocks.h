@@ -27,6 +27,9 @@ struct atm_spikes_cut {
 enum atm_status atm_spikes_from_table(const struct atm_table *table,
                                       const struct atm_spikes_cut *cut, struct atm_spikes *spikes,
                                       struct atm_err *err);
+/* The same images in another order: image n of *rotated is image n + by of spikes, counted round. */
+enum atm_status atm_spikes_rotate(const struct atm_spikes *spikes, ptrdiff_t by,
+                                  struct atm_spikes *rotated, struct atm_err *err);
 void atm_spikes_free(struct atm_spikes *spikes);
 
 /* An active block, or a spot of an image that is no sum of blocks. */

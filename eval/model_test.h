@@ -38,8 +38,7 @@ enum atm_status atm_model_test_run(struct atm_model_test *test, const struct atm
 void atm_model_test_free(struct atm_model_test *test);
 
 /* Every number, for people and as JSON; owned by the caller (atm_mem_free). */
-enum atm_status atm_model_test_report(const struct atm_model_test *test,
-                                      const struct atm_sink *sink, char **text, char **json,
+enum atm_status atm_model_test_report(const struct atm_model_test *test, char **text, char **json,
                                       struct atm_err *err);
 
 #endif

@@ -58,7 +58,7 @@ static enum atm_status numbers(const struct atm_model *model, const struct atm_t
     char *text = NULL, *json = NULL;
     enum atm_status status = atm_model_test_run(&test, model, images, options, sink, err);
     if (!status)
-        status = atm_model_test_report(&test, sink, &text, &json, err);
+        status = atm_model_test_report(&test, &text, &json, err);
     if (!status)
         status = write_text(folder, numbers_text, text, sink, err);
     if (!status)

@@ -26,6 +26,19 @@ for kind in ("raw", "peaks"):
 # The test images are separate Gaussians without noise: a local maximum and a fit find them exactly.
 peaks = numbers["blocks"]["peaks"]
 assert peaks["jaccard"] == 1 and peaks["rmse_px"] < 1e-3 and peaks["amplitude_rms"] < 1e-3
+assert numbers["other_matchings"]["peaks"]["chance_jaccard"] < 0.3
+# Parts add up: by number of spikes, and by distance.
+for part in ("by_count", "by_distance"):
+    for kind in ("raw", "peaks"):
+        rows = numbers[f"{part}_{kind}"]
+        assert sum(rows["spikes"].values()) == numbers["spikes"], part
+        assert all(0 <= v <= 1 for v in rows["recall"].values())
+        found = sum(n * r for n, r in zip(rows["spikes"].values(), rows["recall"].values()))
+        assert abs(found - numbers["blocks"][kind]["matched"]) < 1e-6
+assert set(numbers["by_count_raw"]["spikes"]) == {"1", "2", "3"}
+for grid in ("latents", "motions", "coordinates", "validity", "fewer_atoms"):
+    assert grid in numbers, grid
+assert len(numbers["coordinates"]["motion_px"]) == 3
 # 60 steps make no good model, but a reconstruction that is better than none.
 assert numbers["reconstruction"]["raw"]["relative_squared_error"] < 0.8
 END
