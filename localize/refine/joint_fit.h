@@ -6,8 +6,8 @@
 
 #include "brightness.h"
 #include "envelope.h"
-#include "likelihood.h"
 #include "fit_psf.h"
+#include "likelihood.h"
 #include <stdint.h>
 
 struct atm_fit_problem {

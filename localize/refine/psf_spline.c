@@ -1,4 +1,5 @@
 #include "psf_spline.h"
+#include "clones.h"
 #include "mem.h"
 
 #include <gsl/gsl_linalg.h>
@@ -15,14 +16,18 @@ struct atm_spline {
     ptrdiff_t half;
     double sigma_px;
     double *coefficients; /* (phase y, phase x, cells, cells) */
+    float *single;        /* the same */
 };
+
+/* Pixels of the longest row of a window, in whole vectors. */
+enum { LINE = 16 };
 
 enum { BORDER = 2 }; /* empty cells around, so that the outermost pixels need no tests */
 
 /* Sample (y, x), the border counted. */
-static double *cell(const struct atm_spline *s, ptrdiff_t y, ptrdiff_t x) {
+static ptrdiff_t cell(const struct atm_spline *s, ptrdiff_t y, ptrdiff_t x) {
     ptrdiff_t q = s->oversampling, n = s->cells;
-    return s->coefficients + ((y % q * q + x % q) * n + y / q) * n + x / q;
+    return ((y % q * q + x % q) * n + y / q) * n + x / q;
 }
 
 /* Coefficients of the cubic B-spline that passes through n >= 3 samples and zeros beyond: Unser
@@ -92,7 +97,10 @@ static enum atm_status fill_coefficients(struct atm_spline *s, const float *samp
     }
     ptrdiff_t border = BORDER * s->oversampling;
     for (ptrdiff_t i = 0; good && i < s->size * s->size; i++)
-        *cell(s, i / s->size + border, i % s->size + border) = grid->data[i];
+        s->coefficients[cell(s, i / s->size + border, i % s->size + border)] = grid->data[i];
+    ptrdiff_t cells = s->cells * s->cells * s->oversampling * s->oversampling;
+    for (ptrdiff_t i = 0; good && i < cells; i++)
+        s->single[i] = (float)s->coefficients[i];
     gsl_matrix_free(grid);
     gsl_matrix_free(scratch);
     return good ? ATM_OK : atm_err_memory(err, "a PSF");
@@ -111,7 +119,9 @@ enum atm_status atm_spline_create(const float *samples, ptrdiff_t size, ptrdiff_
     size_t phases = (size_t)(oversampling * oversampling);
     s->coefficients =
         atm_mem_alloc(phases * (size_t)(s->cells * s->cells), sizeof *s->coefficients);
-    status = s->coefficients ? fill_coefficients(s, samples, err) : atm_err_memory(err, "a PSF");
+    s->single = atm_mem_alloc(phases * (size_t)(s->cells * s->cells) + LINE, sizeof *s->single);
+    status = s->coefficients && s->single ? fill_coefficients(s, samples, err)
+                                          : atm_err_memory(err, "a PSF");
     if (status)
         atm_spline_destroy(&s);
     *spline = s;
@@ -122,6 +132,7 @@ void atm_spline_destroy(struct atm_spline **spline) {
     if (!*spline)
         return;
     atm_mem_free((*spline)->coefficients);
+    atm_mem_free((*spline)->single);
     atm_mem_free(*spline);
     *spline = NULL;
 }
@@ -167,13 +178,67 @@ void atm_spline_fill(const struct atm_spline *s, double x, double y, struct atm_
             double weight = down.weight[a], slope = down.slope[a];
             const double *c[TAPS];
             for (int b = 0; b < TAPS; b++)
-                c[b] = cell(s, line, across.first + b);
+                c[b] = s->coefficients + cell(s, line, across.first + b);
             for (ptrdiff_t i = 0; i < patch->nx; i++) {
                 double value = 0, rise = 0;
                 for (int b = 0; b < TAPS; b++)
                     value += across.weight[b] * c[b][i], rise += across.slope[b] * c[b][i];
                 h[i] += weight * value, dx[i] += weight * rise, dy[i] += slope * value;
             }
+        }
+    }
+}
+
+/* Pixels of a line whose taps all lie within the cells: from *low to before *high. */
+static void inside(const struct atm_spline *s, ptrdiff_t first, ptrdiff_t window, ptrdiff_t *low,
+                   ptrdiff_t *high) {
+    ptrdiff_t q = s->oversampling, most = s->cells * q - TAPS - first;
+    *low = first >= 0 ? 0 : (-first + q - 1) / q;
+    *high = most < 0 ? 0 : most / q + 1;
+    *low = *low < window ? *low : window, *high = *high < window ? *high : window;
+}
+
+/* One line of samples' part in a row of pixels, n of them (what lies beyond the row is not used).
+ */
+static inline __attribute__((always_inline)) void
+add_line(const float *const c[TAPS], const float weight[TAPS], const float slope[TAPS], float down,
+         float down_slope, const int n, float sums[3][LINE]) {
+    for (int i = 0; i < n; i++) {
+        float value =
+            weight[0] * c[0][i] + weight[1] * c[1][i] + weight[2] * c[2][i] + weight[3] * c[3][i];
+        float rise =
+            slope[0] * c[0][i] + slope[1] * c[1][i] + slope[2] * c[2][i] + slope[3] * c[3][i];
+        sums[0][i] += down * rise, sums[1][i] += down_slope * value, sums[2][i] += down * value;
+    }
+}
+
+ATM_FIT_CLONES
+void atm_spline_fill_lane(const struct atm_spline *s, float x, float y, ptrdiff_t window,
+                          float *out, ptrdiff_t plane_step, ptrdiff_t pixel_step) {
+    struct place across = place_of(s, (double)x, 0), down = place_of(s, (double)y, 0);
+    ptrdiff_t left, right, top, bottom, q = s->oversampling;
+    inside(s, across.first, window, &left, &right);
+    inside(s, down.first, window, &top, &bottom);
+    float weight[TAPS], slope[TAPS];
+    for (int k = 0; k < TAPS; k++)
+        weight[k] = (float)across.weight[k], slope[k] = (float)across.slope[k];
+    for (ptrdiff_t row = 0; row < window; row++) {
+        float sums[3][LINE] = {{0}};
+        ptrdiff_t count = row < top || row >= bottom ? 0 : right - left;
+        for (int a = 0; a < TAPS && count > 0; a++) {
+            const float *c[TAPS], wy = (float)down.weight[a], sy = (float)down.slope[a];
+            for (int b = 0; b < TAPS; b++)
+                c[b] = s->single + cell(s, down.first + a + row * q, across.first + left * q + b);
+            if (count <= LINE / 2)
+                add_line(c, weight, slope, wy, sy, LINE / 2, sums);
+            else
+                add_line(c, weight, slope, wy, sy, LINE, sums);
+        }
+        float *to = out + row * window * pixel_step;
+        for (ptrdiff_t i = 0; i < window; i++, to += pixel_step) {
+            bool zero = i < left || i >= left + count;
+            for (int k = 0; k < 3; k++)
+                to[k * plane_step] = zero ? 0 : sums[k][i - left];
         }
     }
 }

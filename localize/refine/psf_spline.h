@@ -18,5 +18,10 @@ ptrdiff_t atm_spline_half(const struct atm_spline *spline);
 double atm_spline_sigma(const struct atm_spline *spline);
 
 void atm_spline_fill(const struct atm_spline *spline, double x, double y, struct atm_patch *patch);
+/* The same in single precision for one lane of a batch, over a whole window (window, window) of at
+ * most 15 pixels a side, zero beyond the samples: d/dx, d/dy and the image itself, plane_step
+ * apart, pixels pixel_step apart. */
+void atm_spline_fill_lane(const struct atm_spline *spline, float x, float y, ptrdiff_t window,
+                          float *out, ptrdiff_t plane_step, ptrdiff_t pixel_step);
 
 #endif
