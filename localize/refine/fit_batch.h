@@ -27,7 +27,9 @@ struct atm_batch_fit {
      * the Fisher matrix (least squares: the sandwich with Poisson noise); 0 for what is not fitted.
      */
     float value[ATM_BATCH_VALUES], unc[ATM_BATCH_VALUES];
-    float deviance; /* twice the log-likelihood ratio of a perfect model to this one */
+    float deviance; /* twice the log-likelihood ratio of a perfect model to this one; least squares:
+                     */
+                    /* sum of squares over the window's mean count */
     int32_t iterations;
     uint32_t flags; /* enum atm_batch_flag */
 };
@@ -46,7 +48,7 @@ struct atm_batch_job {
 void atm_batch_run(const struct atm_batch_job *job, struct atm_batch_fit *fits);
 
 /* What the deviance of a fit is on average when its model is right, less one for each parameter,
- * and its variance. */
+ * and its variance. Poisson only. */
 void atm_batch_expect(const struct atm_batch_job *job, ptrdiff_t index,
                       const struct atm_batch_fit *fit, double *average, double *variance);
 
