@@ -1,5 +1,6 @@
 /* Layers that act on one item: lrelu, upsampling, reshape, window. */
 #include "layers.h"
+#include "layers_attend.h"
 #include "layers_block.h"
 
 #include <math.h>
@@ -184,6 +185,8 @@ const struct layer_ops *layer_ops_of(enum atm_layer_kind kind) {
         [ATM_LAYER_SUM] = {sum_forward, sum_backward},
         [ATM_LAYER_MAX] = {max_forward, max_backward},
         [ATM_LAYER_PLACE] = {place_forward, place_backward},
+        [ATM_LAYER_COORDINATES] = {coordinates_forward, coordinates_backward},
+        [ATM_LAYER_ATTEND] = {attend_forward, attend_backward},
     };
     return ops[kind].forward ? &ops[kind] : NULL;
 }

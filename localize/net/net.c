@@ -15,7 +15,8 @@ static const char *const kind_names[] = {
     [ATM_LAYER_BILINEAR] = "bilinear", [ATM_LAYER_RESHAPE] = "reshape",
     [ATM_LAYER_WINDOW] = "window",     [ATM_LAYER_SPLIT] = "split",
     [ATM_LAYER_SUM] = "sum",           [ATM_LAYER_MAX] = "max",
-    [ATM_LAYER_PLACE] = "place",
+    [ATM_LAYER_PLACE] = "place",       [ATM_LAYER_COORDINATES] = "coordinates",
+    [ATM_LAYER_ATTEND] = "attend",
 };
 
 const char *atm_net_kind_name(enum atm_layer_kind kind) {
@@ -59,6 +60,17 @@ static enum atm_status split_shape(const struct atm_net *net, int layer,
     return ATM_OK;
 }
 
+static enum atm_status attend_shape(const struct atm_net *net, int layer, struct chain_shape *s,
+                                    struct atm_err *err) {
+    const ptrdiff_t heads = net->layers[layer].out;
+    if (heads < 1 || s->channels % heads || s->channels < 2 * heads)
+        return bad(net, layer, s, "every head needs a score and values: out * (1 + D) channels",
+                   err);
+    s->channels -= heads;
+    s->height = s->width = 1;
+    return ATM_OK;
+}
+
 static enum atm_status place_shape(const struct atm_net *net, int layer,
                                    const struct atm_plan_size *size, struct chain_shape *s,
                                    struct atm_err *err) {
@@ -90,6 +102,11 @@ enum atm_status atm_net_layer_shape(const struct atm_net *net, int layer,
         return l->slope >= 0 ? ATM_OK : bad(net, layer, s, "the slope must be >= 0", err);
     case ATM_LAYER_WINDOW:
         return ATM_OK;
+    case ATM_LAYER_COORDINATES:
+        s->channels += 2;
+        return ATM_OK;
+    case ATM_LAYER_ATTEND:
+        return attend_shape(net, layer, s, err);
     case ATM_LAYER_NEAREST:
     case ATM_LAYER_BILINEAR:
         s->height *= 2;
@@ -152,7 +169,7 @@ static enum atm_status describe(struct atm_net *net, struct atm_err *err) {
     struct chain_shape s = {1, 1, net->input[0], net->input[1], net->input[2]};
     for (int i = 0; i < net->count; i++) {
         const struct atm_layer *l = &net->layers[i];
-        if ((int)l->kind < 0 || l->kind > ATM_LAYER_PLACE)
+        if ((int)l->kind < 0 || (size_t)l->kind >= sizeof kind_names / sizeof *kind_names)
             return atm_err_set(err, ATM_FAIL, "layer %d: unknown kind %d", i + 1, (int)l->kind);
         const struct chain_shape in = s;
         struct atm_plan_size size = {.images = 1, .grid_y = 1, .grid_x = 1, .per_cell = 1};

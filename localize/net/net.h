@@ -20,9 +20,14 @@ enum atm_layer_kind {
     ATM_LAYER_BILINEAR, /* upsampling by 2, half-pixel centres, edges clamped */
     ATM_LAYER_RESHAPE,  /* (N, C, H, W) -> (N, shape[0], shape[1], shape[2]) */
     ATM_LAYER_WINDOW,   /* times a root-Hann window: sin(pi (y + 1/2) / H) sin(pi (x + 1/2) / W) */
-    ATM_LAYER_SPLIT, /* (B, per_cell * D, gy, gx) -> (B * gy * gx * per_cell, D, 1, 1); block index
-                        ((b * gy + cy) * gx + cx) * per_cell + j has channels j*D .. j*D + D-1 */
-    ATM_LAYER_SUM,   /* (B * blocks, C, H, W) -> (B, C, H, W), blocks = gy * gx * per_cell */
+    ATM_LAYER_COORDINATES, /* two more channels: x, then y of the pixel's centre, -1..1 over the
+                              image */
+    ATM_LAYER_ATTEND, /* out heads; channels j*(1+D) .. of head j: a score, then D values; output
+                         (N, out * D, 1, 1): means of the values under the scores' softmax over the
+                         image */
+    ATM_LAYER_SPLIT,  /* (B, per_cell * D, gy, gx) -> (B * gy * gx * per_cell, D, 1, 1); block index
+                         ((b * gy + cy) * gx + cx) * per_cell + j has channels j*D .. j*D + D-1 */
+    ATM_LAYER_SUM,    /* (B * blocks, C, H, W) -> (B, C, H, W), blocks = gy * gx * per_cell */
     ATM_LAYER_MAX, /* the same with the pixelwise maximum; the gradient goes to the first maximum */
     ATM_LAYER_PLACE, /* (B * gy * gx * per_cell, C, P, P) -> (B, C, gy * cell, gx * cell): windows
                         added at top-left corner (cell * c - (P - cell) / 2), clipped to the image
@@ -118,7 +123,8 @@ void atm_plan_block_energy(const struct atm_plan *plan, double *energy);
  * the gradient of a penalty on the energies, for which scale is twice its derivative. */
 const float *atm_plan_backward_blocks(struct atm_plan *plan, const float *output_grad,
                                       const float *scale, float *param_grad, bool want_input);
-/* Lines of text, one a layer: shapes, algorithm, MFLOP as written, share. Owned by the caller (atm_mem_free). */
+/* Lines of text, one a layer: shapes, algorithm, MFLOP as written, share. Owned by the caller
+ * (atm_mem_free). */
 char *atm_plan_describe(const struct atm_plan *plan);
 
 /* Adam (Kingma and Ba, arXiv:1412.6980), as PyTorch computes it. moments: 2 * count floats, zero at

@@ -129,6 +129,32 @@ static inline struct ref_tensor place_ref(const struct ref_tensor *in,
     return t;
 }
 
+static inline struct ref_tensor coordinates_ref(const struct ref_tensor *in) {
+    struct ref_tensor t = ref_create(in->n, in->c + 2, in->h, in->w);
+    REF_EACH(t, n, c, y, x)
+    *ref_at(&t, n, c, y, x) = c < in->c    ? *ref_at(in, n, c, y, x)
+                              : c == in->c ? 2 * ((double)x + 0.5) / (double)in->w - 1
+                                           : 2 * ((double)y + 0.5) / (double)in->h - 1;
+    return t;
+}
+
+static inline struct ref_tensor attend_ref(const struct ref_tensor *in, int heads) {
+    const ptrdiff_t width = in->c / heads, d = width - 1;
+    struct ref_tensor t = ref_create(in->n, heads * d, 1, 1);
+    for (ptrdiff_t n = 0; n < t.n; n++)
+        for (ptrdiff_t c = 0; c < t.c; c++) {
+            double sum = 0, weighted = 0;
+            for (ptrdiff_t y = 0; y < in->h; y++)
+                for (ptrdiff_t x = 0; x < in->w; x++) {
+                    const double weight = exp(*ref_at(in, n, c / d * width, y, x));
+                    sum += weight;
+                    weighted += weight * *ref_at(in, n, c / d * width + 1 + c % d, y, x);
+                }
+            t.data[n * t.c + c] = weighted / sum;
+        }
+    return t;
+}
+
 static inline struct ref_tensor layer_ref(const struct atm_layer *l,
                                           const struct atm_plan_size *size,
                                           const struct ref_tensor *in, const double *weight,
@@ -150,6 +176,10 @@ static inline struct ref_tensor layer_ref(const struct atm_layer *l,
         return sum_ref(in, size->images, l->kind == ATM_LAYER_MAX);
     case ATM_LAYER_PLACE:
         return place_ref(in, size, l->cell);
+    case ATM_LAYER_COORDINATES:
+        return coordinates_ref(in);
+    case ATM_LAYER_ATTEND:
+        return attend_ref(in, l->out);
     case ATM_LAYER_RESHAPE:
         t = ref_create(in->n, l->shape[0], l->shape[1], l->shape[2]);
         memcpy(t.data, in->data, (size_t)ref_count(in) * sizeof *t.data);
