@@ -1,7 +1,7 @@
-/* Atomic autoencoders (Newson and Traonmilin, SampTA 2023, hal-03962759): x ~ sum_i g(z_i), the same g
- * for every block i. Three chains of layers: the encoder (image -> blocks of d0 numbers), the atom g
- * (block -> windowed feature maps) and the assembly (sum or placement of the blocks, then an optional
- * linear convolution h that is the same for all of them).
+/* Atomic autoencoders (Newson and Traonmilin, SampTA 2023, hal-03962759): x ~ sum_i g(z_i), the
+ * same g for every block i. Three chains of layers: the encoder (image -> blocks of d0 numbers),
+ * the atom g (block -> windowed feature maps) and the assembly (sum or placement of the blocks,
+ * then an optional linear convolution h that is the same for all of them).
  *
  * Images are normalised by the caller: background about 0, a typical emitter's peak about 1. */
 #ifndef ATM_ATOMS_H
@@ -11,7 +11,7 @@
 #include "log.h"
 #include "net.h"
 
-enum { ATM_LATENT_MAX = 16 }; /* largest d0 */
+enum { ATM_LATENT_MAX = 256 }; /* largest d0 */
 
 enum atm_model_kind {
     ATM_MODEL_CONVOLUTIONAL,   /* any frame size; blocks on a grid of cells */
@@ -20,9 +20,21 @@ enum atm_model_kind {
     ATM_MODEL_PAPER_SPIKES_64, /* 64x64, k = 10, d0 = 3: 289,289 parameters */
 };
 
+/* How the PAPER kinds come from an image to their k blocks; the decoder is the same for all. */
+enum atm_encoder_kind {
+    ATM_ENCODER_DENSE,         /* published: convolutions, then dense layers */
+    ATM_ENCODER_CONVOLUTIONAL, /* convolutions, then k heads that each attend to one place */
+    ATM_ENCODER_PURSUIT, /* the same with one head, k times, each time on what is left of the image
+                          */
+};
+
 struct atm_model_options {
-    int kind;                /* enum atm_model_kind */
-    int64_t cell_px;         /* convolutional: stride S of the encoder, 4 or 8; 0 = from the density */
+    int kind;           /* enum atm_model_kind */
+    int encoder;        /* PAPER kinds: enum atm_encoder_kind */
+    int64_t blocks;     /* PAPER kinds: k; 0 as published */
+    int64_t block_size; /* PAPER kinds: d0; 0 as published */
+    bool linear_latent; /* dense encoder: no LeakyReLU on the latent */
+    int64_t cell_px;    /* convolutional: stride S of the encoder, 4 or 8; 0 = from the density */
     int64_t blocks_per_cell; /* m; 0 = from the density */
     int64_t features;        /* feature maps C of an atom */
     int64_t assembly_kernel; /* kernel size of h, odd */
@@ -39,8 +51,8 @@ extern const struct atm_section atm_net_section;
 
 struct atm_train_options {
     int64_t steps, batch;
-    int64_t patch_px;         /* side of the training patches; smaller frames are taken whole */
-    double rate;              /* Adam's, after warm-up */
+    int64_t patch_px; /* side of the training patches; smaller frames are taken whole */
+    double rate;      /* Adam's, after warm-up */
     int64_t warmup_steps;
     double decay_fraction;    /* last part of the steps with cosine decay to 0 */
     double clip_norm;         /* gradients are scaled down to this norm; 0 off */
@@ -49,27 +61,48 @@ struct atm_train_options {
     double validation;        /* fraction of the frames held out */
     int64_t checkpoint_every; /* steps */
     double memory_mb;         /* frames kept in memory; a longer movie is thinned evenly */
-    double step_memory_mb;    /* for the plans of a step; larger batches are computed in parts; 0 off */
+    double
+        step_memory_mb;   /* for the plans of a step; larger batches are computed in parts; 0 off */
+    int symmetry;         /* enum atm_train_symmetry */
+    int blur;             /* enum atm_train_blur: what is low-passed at the start */
+    double blur_px;       /* standard deviation at the start, falls to 0; 0: none */
+    double blur_end;      /* fraction of the steps after which the residual is taken as it is */
+    double curriculum;    /* fraction of the steps over which frames join in order of brightness; 0:
+                             none */
+    bool pursuit_through; /* gradients also go back through the residuals that the encoder is given
+                           */
+    double pursuit_grow; /* fraction of the steps over which the pursuit grows from 1 to k blocks */
+    double
+        pursuit_weight; /* of the squared residuals after each step of the pursuit but the last */
 };
 extern const struct atm_section atm_train_section;
+enum atm_train_blur { ATM_BLUR_RESIDUAL, ATM_BLUR_IMAGES };
+enum atm_train_symmetry {
+    ATM_SYMMETRY_AUTO, /* flips for the convolutional kind, none otherwise */
+    ATM_SYMMETRY_NONE,
+    ATM_SYMMETRY_FLIPS,  /* left-right, up-down */
+    ATM_SYMMETRY_SQUARE, /* also transposed */
+};
 
 /* Map from a block's latent to amplitude and position, one for all blocks: polynomials. */
 struct atm_calibration {
     bool done;
-    int degree, terms;       /* of the polynomial in d0 variables */
-    double *coefficients;    /* owned, (3, terms): mass (image units x px), x, y (px from the cell
-                                centre; PAPER kinds: image coordinates) */
+    int degree, terms;    /* of the polynomial in d0 variables */
+    double *coefficients; /* owned, (3, terms): mass (image units x px), x, y (px from the cell
+                             centre; PAPER kinds: image coordinates) */
     double mean[ATM_LATENT_MAX], scale[ATM_LATENT_MAX]; /* standardise z before the polynomial */
     double low[ATM_LATENT_MAX], high[ATM_LATENT_MAX];   /* domain: range of z in the sample */
-    double sigma_px;         /* median width of the rendered atoms */
-    double position_rms_px, mass_rms; /* of the map on held-out samples; mass relative to its median */
-    double monotone;         /* rank correlation of mapped and measured mass, held-out samples */
+    double sigma_px;                                    /* median width of the rendered atoms */
+    double position_rms_px,
+        mass_rms;    /* of the map on held-out samples; mass relative to its median */
+    double monotone; /* rank correlation of mapped and measured mass, held-out samples */
     ptrdiff_t samples;
 };
 
 /* Terms of a polynomial of this total degree in `latent` variables. */
 int atm_calibration_terms(int latent, int degree);
-/* Apply: mass in normalised image units, x, y in px from the block's cell centre (PAPER kinds: image px). */
+/* Apply: mass in normalised image units, x, y in px from the block's cell centre (PAPER kinds:
+ * image px). */
 void atm_calibration_apply(const struct atm_calibration *calibration, ptrdiff_t latent,
                            const float *z, double *mass, double *x, double *y);
 
@@ -81,30 +114,30 @@ struct atm_curve_point {
 struct atm_model {
     struct atm_model_options options; /* resolved: no zeros left */
     struct atm_net_options net_options;
-    ptrdiff_t height, width;  /* PAPER kinds: the image size; 0 for any size */
-    ptrdiff_t latent;         /* d0 */
-    ptrdiff_t blocks;         /* k of the PAPER kinds; m otherwise */
-    ptrdiff_t cell;           /* S; 0 for the PAPER kinds */
-    ptrdiff_t window;         /* P, side of an atom's window before h */
+    ptrdiff_t height, width; /* PAPER kinds: the image size; 0 for any size */
+    ptrdiff_t latent;        /* d0 */
+    ptrdiff_t blocks;        /* k of the PAPER kinds; m otherwise */
+    ptrdiff_t cell;          /* S; 0 for the PAPER kinds */
+    ptrdiff_t window;        /* P, side of an atom's window before h */
     struct atm_net *encoder, *atom, *assembly;
-    struct atm_net *decoder;  /* atom and assembly as one chain; shares their weights */
-    ptrdiff_t param_count;    /* of encoder, atom, assembly, one after the other in this order */
-    float *params;            /* owned */
-    float *moments;           /* owned, 2 * param_count: Adam's */
-    int64_t step, steps;      /* done, planned */
+    struct atm_net *decoder; /* atom and assembly as one chain; shares their weights */
+    ptrdiff_t param_count;   /* of encoder, atom, assembly, one after the other in this order */
+    float *params;           /* owned */
+    float *moments;          /* owned, 2 * param_count: Adam's */
+    int64_t step, steps;     /* done, planned */
     uint64_t seed;
-    double image_scale;       /* units of the movie per normalised unit, when learned on a movie */
-    double background;        /* typical background of the training movie, photons or ADU */
+    double image_scale; /* units of the movie per normalised unit, when learned on a movie */
+    double background;  /* typical background of the training movie, photons or ADU */
     struct atm_calibration calibration;
-    float *latents;           /* owned, (latent_count, d0): sample of blocks for calibration */
+    float *latents; /* owned, (latent_count, d0): sample of blocks for calibration */
     ptrdiff_t latent_count;
     struct atm_curve_point *curve; /* owned */
     ptrdiff_t curve_count, curve_capacity;
-    struct atm_curve_sums {   /* of the steps since the curve's last point */
+    struct atm_curve_sums { /* of the steps since the curve's last point */
         double loss, penalty;
         int64_t steps;
     } pending;
-    char *provenance;         /* owned: resolved configuration, seed, hashes, versions; or NULL */
+    char *provenance; /* owned: resolved configuration, seed, hashes, versions; or NULL */
 };
 
 /* Build with initial weights. Fails on options that do not fit, naming the key. */
@@ -121,7 +154,8 @@ enum atm_status atm_model_load(const char *path, struct atm_model **model, struc
 /* Sizes for images (B, 1, H, W). H and W must be multiples of the cell, or the PAPER kind's. */
 struct atm_model_size {
     ptrdiff_t images, height, width;
-    ptrdiff_t grid_y, grid_x, per_cell, blocks; /* blocks of one image = grid_y * grid_x * per_cell */
+    ptrdiff_t grid_y, grid_x, per_cell,
+        blocks; /* blocks of one image = grid_y * grid_x * per_cell */
 };
 enum atm_status atm_model_size(const struct atm_model *model, ptrdiff_t images, ptrdiff_t height,
                                ptrdiff_t width, struct atm_model_size *size, struct atm_err *err);
@@ -139,14 +173,16 @@ const float *atm_coder_encode(struct atm_coder *coder, const float *images);
 /* (B, 1, H, W) reconstruction of latents; borrowed. */
 const float *atm_coder_decode(struct atm_coder *coder, const float *latents);
 
-/* Single atoms g(z), each alone in the middle of an empty image of atm_model_atom_side() pixels: latents
- * (count, d0), images (count, side, side). The middle cell's centre is at (side - 1) / 2, so positions in
- * these images minus that are positions from a block's cell centre. PAPER kinds: the block's whole image. */
+/* Single atoms g(z), each alone in the middle of an empty image of atm_model_atom_side() pixels:
+ * latents (count, d0), images (count, side, side). The middle cell's centre is at (side - 1) / 2,
+ * so positions in these images minus that are positions from a block's cell centre. PAPER kinds:
+ * the block's whole image. */
 ptrdiff_t atm_model_atom_side(const struct atm_model *model);
 enum atm_status atm_model_render_atoms(const struct atm_model *model, ptrdiff_t count,
                                        const float *latents, float *images, struct atm_err *err);
 
-/* Where the first pixel of a block's atom image lies in the frame (also outside of it: negative). */
+/* Where the first pixel of a block's atom image lies in the frame (also outside of it: negative).
+ */
 struct atm_atom_place {
     ptrdiff_t x, y;
 };

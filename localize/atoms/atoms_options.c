@@ -3,6 +3,9 @@
 
 static const char *const kinds[] = {"convolutional", "paper_spikes", "paper_strokes",
                                     "paper_spikes_64", NULL};
+static const char *const encoders[] = {"dense", "convolutional", "pursuit", NULL};
+static const char *const blurs[] = {"residual", "images", NULL};
+static const char *const symmetries[] = {"auto", "none", "flips", "square", NULL};
 static const char *const convolutions[] = {"auto", "fft", "direct", NULL};
 static const char *const inits[] = {"auto", "he", "uniform", NULL};
 
@@ -10,6 +13,15 @@ static const char *const inits[] = {"auto", "he", "uniform", NULL};
 static const struct atm_key model_keys[] = {
     ATM_KEY_CHOOSE(MODEL, kind, "convolutional", kinds,
                    "convolutional: any frame size; paper_*: the published networks"),
+    ATM_KEY_CHOOSE(
+        MODEL, encoder, "dense", encoders,
+        "paper_*: dense: as published; convolutional: k heads that each attend to one "
+        "place; pursuit: one such head, k times, each time on what is left of the image"),
+    ATM_KEY(MODEL, blocks, INT, "0", 0, 256, "", "paper_*: blocks k; 0: as published"),
+    ATM_KEY(MODEL, block_size, INT, "0", 0, ATM_LATENT_MAX, "",
+            "paper_*: numbers d0 of a block; 0: as published"),
+    ATM_KEY(MODEL, linear_latent, BOOL, "no", 0, 0, "",
+            "paper_*, dense: no LeakyReLU on the blocks' numbers (published: with)"),
     ATM_KEY(MODEL, cell_px, INT, "0", 0, 8, "px",
             "stride of the encoder's grid, 4 or 8; 0: from the density"),
     ATM_KEY(MODEL, blocks_per_cell, INT, "0", 0, 8, "", "blocks a cell emits; 0: from the density"),
@@ -53,6 +65,27 @@ static const struct atm_key train_keys[] = {
             "frames kept in memory; a longer movie is thinned evenly"),
     ATM_KEY(TRAIN, step_memory_mb, DOUBLE, "4096", 0, 1e6, "MB",
             "working memory of a step; a larger batch is computed in parts; 0: never"),
+    ATM_KEY_CHOOSE(TRAIN, symmetry, "auto", symmetries,
+                   "training images are also shown flipped (flips), and transposed (square); auto: "
+                   "flips for convolutional, none for paper_*"),
+    ATM_KEY_CHOOSE(TRAIN, blur, "residual", blurs,
+                   "what blur_px blurs: the residual in the loss, or the images themselves"),
+    ATM_KEY(
+        TRAIN, blur_px, DOUBLE, "0", 0, 1000, "px",
+        "coarse to fine: standard deviation of a Gaussian low-pass at the start, which falls to "
+        "0; 0: never"),
+    ATM_KEY(TRAIN, blur_end, DOUBLE, "0.5", 0, 1, "",
+            "part of the steps after which nothing is blurred"),
+    ATM_KEY(TRAIN, curriculum, DOUBLE, "0", 0, 1, "",
+            "part of the steps over which the frames of least total brightness are joined by ever "
+            "brighter ones; 0: all from the start"),
+    ATM_KEY(TRAIN, pursuit_through, BOOL, "no", 0, 0, "",
+            "encoder = pursuit: gradients also go back through the residuals that the encoder is "
+            "given, from step to step"),
+    ATM_KEY(TRAIN, pursuit_grow, DOUBLE, "0.4", 0, 1, "",
+            "encoder = pursuit: part of the steps over which it grows from one block to all"),
+    ATM_KEY(TRAIN, pursuit_weight, DOUBLE, "0", 0, 1e3, "",
+            "encoder = pursuit: weight of the squared residual after each step but the last"),
 };
 const struct atm_section atm_train_section = {"train", "learning, on the squared error of images",
                                               train_keys, sizeof train_keys / sizeof *train_keys};

@@ -3,10 +3,8 @@
 
 #include <string.h>
 
-/* The grid of a model's plans: the encoder takes images, atom and decoder blocks, the assembly
- * windows. */
-static struct atm_plan_size plan_size(const struct atm_model *model,
-                                      const struct atm_model_size *size, bool training) {
+struct atm_plan_size atm_coder_plan_size(const struct atm_model *model,
+                                         const struct atm_model_size *size, bool training) {
     return (struct atm_plan_size){.images = size->images,
                                   .grid_y = size->grid_y,
                                   .grid_x = size->grid_x,
@@ -16,23 +14,40 @@ static struct atm_plan_size plan_size(const struct atm_model *model,
                                       (enum atm_conv_choice)model->net_options.convolution};
 }
 
+static bool is_pursuit(const struct atm_model *model) {
+    return !model->cell && model->options.encoder == ATM_ENCODER_PURSUIT;
+}
+
+static enum atm_status create_encoder(struct atm_coder *coder, enum atm_coder_parts parts,
+                                      struct atm_err *err) {
+    const struct atm_model *model = coder->model;
+    const bool training = parts == ATM_CODER_TRAIN;
+    if (is_pursuit(model))
+        return atm_pursuit_create(model, &coder->size, training, &coder->pursuit, err);
+    if (parts == ATM_CODER_ENCODE && model->cell)
+        return atm_tiles_create(model, &coder->size, &coder->tiles, err);
+    struct atm_plan_size size = atm_coder_plan_size(model, &coder->size, training);
+    size.items = coder->size.images;
+    size.height = coder->size.height, size.width = coder->size.width;
+    return atm_plan_create(model->encoder, &size, &coder->encoder, err);
+}
+
+static enum atm_status create_decoder(struct atm_coder *coder, enum atm_coder_parts parts,
+                                      struct atm_err *err) {
+    const bool training = parts == ATM_CODER_TRAIN;
+    struct atm_plan_size size = atm_coder_plan_size(coder->model, &coder->size, training);
+    size.items = coder->size.images * coder->size.blocks;
+    size.height = size.width = 1;
+    return atm_plan_create(coder->model->decoder, &size, &coder->decoder, err);
+}
+
 static enum atm_status create_plans(struct atm_coder *coder, enum atm_coder_parts parts,
                                     struct atm_err *err) {
-    const struct atm_model *model = coder->model;
-    struct atm_plan_size size = plan_size(model, &coder->size, parts == ATM_CODER_TRAIN);
     enum atm_status status = ATM_OK;
-    if (parts == ATM_CODER_ENCODE && model->cell) {
-        status = atm_tiles_create(model, &coder->size, &coder->tiles, err);
-    } else if (parts & ATM_CODER_ENCODE) {
-        size.items = coder->size.images;
-        size.height = coder->size.height, size.width = coder->size.width;
-        status = atm_plan_create(model->encoder, &size, &coder->encoder, err);
-    }
-    if (!status && (parts & ATM_CODER_DECODE)) {
-        size.items = coder->size.images * coder->size.blocks;
-        size.height = size.width = 1;
-        status = atm_plan_create(model->decoder, &size, &coder->decoder, err);
-    }
+    if (parts & ATM_CODER_ENCODE)
+        status = create_encoder(coder, parts, err);
+    if (!status && (parts & ATM_CODER_DECODE) && !(parts == ATM_CODER_TRAIN && coder->pursuit))
+        status = create_decoder(coder, parts, err);
     return status;
 }
 
@@ -58,6 +73,7 @@ void atm_coder_destroy(struct atm_coder **coder) {
     if (!*coder)
         return;
     atm_tiles_destroy(&(*coder)->tiles);
+    atm_pursuit_destroy(&(*coder)->pursuit);
     atm_plan_destroy(&(*coder)->encoder);
     atm_plan_destroy(&(*coder)->decoder);
     atm_mem_free(*coder);
@@ -68,6 +84,8 @@ void atm_coder_load(struct atm_coder *coder, const float *params) {
     const struct atm_model *model = coder->model;
     if (coder->tiles)
         atm_tiles_load(coder->tiles, params);
+    if (coder->pursuit)
+        atm_pursuit_load(coder->pursuit, params);
     if (coder->encoder)
         atm_plan_load(coder->encoder, params);
     if (coder->decoder)
@@ -75,12 +93,49 @@ void atm_coder_load(struct atm_coder *coder, const float *params) {
 }
 
 const float *atm_coder_encode(struct atm_coder *coder, const float *images) {
+    if (coder->pursuit)
+        return atm_pursuit_encode(coder->pursuit, images);
     return coder->tiles ? atm_tiles_encode(coder->tiles, images)
                         : atm_plan_forward(coder->encoder, images);
 }
 
 const float *atm_coder_decode(struct atm_coder *coder, const float *latents) {
     return atm_plan_forward(coder->decoder, latents);
+}
+
+/* ---- Training ---- */
+
+size_t atm_coder_bytes(const struct atm_coder *coder) {
+    return coder->pursuit ? atm_pursuit_bytes(coder->pursuit)
+                          : atm_plan_bytes(coder->encoder) + atm_plan_bytes(coder->decoder);
+}
+
+const float *atm_coder_forward(struct atm_coder *coder, const float *images,
+                               const float **latents) {
+    const float *z = atm_coder_encode(coder, images);
+    if (latents)
+        *latents = z;
+    return coder->pursuit ? atm_pursuit_output(coder->pursuit)
+                          : atm_plan_forward(coder->decoder, z);
+}
+
+void atm_coder_block_energy(const struct atm_coder *coder, double *energy) {
+    if (coder->pursuit)
+        atm_pursuit_block_energy(coder->pursuit, energy);
+    else
+        atm_plan_block_energy(coder->decoder, energy);
+}
+
+void atm_coder_backward(struct atm_coder *coder, const struct atm_coder_gradient *gradient,
+                        float *grad) {
+    if (coder->pursuit) {
+        atm_pursuit_backward(coder->pursuit, gradient, grad);
+        return;
+    }
+    const float *latents =
+        atm_plan_backward_blocks(coder->decoder, gradient->output, gradient->block_scale,
+                                 grad + atm_net_param_count(coder->model->encoder), true);
+    atm_plan_backward(coder->encoder, latents, grad, false);
 }
 
 /* ---- Single atoms ---- */
@@ -123,7 +178,7 @@ static enum atm_status create_renderer(const struct atm_model *model, struct ren
     ptrdiff_t side = atm_model_atom_side(model);
     ptrdiff_t grid = model->cell ? side / model->cell : 1;
     *renderer = (struct renderer){.size = {RENDER_BATCH, side, side, grid, grid, 1, grid * grid}};
-    struct atm_plan_size size = plan_size(model, &renderer->size, false);
+    struct atm_plan_size size = atm_coder_plan_size(model, &renderer->size, false);
     size.items = RENDER_BATCH;
     size.height = size.width = 1;
     enum atm_status status = atm_plan_create(model->atom, &size, &renderer->atom, err);

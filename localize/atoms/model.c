@@ -2,6 +2,7 @@
 #include "mem.h"
 #include "presets.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Random streams of the weights: one per tensor, numbered through the three chains. */
@@ -29,6 +30,22 @@ static void damp_last_layer(struct atm_model *model) {
     }
     for (ptrdiff_t i = 0; i < last->count; i++)
         params[last->offset + i] *= 0.1F;
+}
+
+/* A head that attends to no place in particular averages over the image, and hardly learns: its
+ * score starts out as a detector of brightness, for after a LeakyReLU features of a bright place
+ * are positive in the mean. */
+static void aim_heads(struct atm_model *model) {
+    enum { SHARPNESS = 10 };
+    for (int i = 0; i < atm_net_tensor_count(model->encoder); i++) {
+        const struct atm_tensor *tensor = atm_net_tensor(model->encoder, i);
+        if (strcmp(tensor->name, "look2.weight") != 0)
+            continue;
+        float *weights = model->params + tensor->offset;
+        for (ptrdiff_t j = 0; j < tensor->count; j++)
+            if (j / tensor->dims[1] % (1 + model->latent) == 0)
+                weights[j] = SHARPNESS * fabsf(weights[j]);
+    }
 }
 
 /* One chain from a block to the image: its plans keep the blocks' maps in the engine's own order.
@@ -89,6 +106,7 @@ enum atm_status atm_model_create(const struct atm_model_options *options,
     initialise(made);
     if (made->net_options.init == ATM_MODEL_INIT_HE)
         damp_last_layer(made);
+    aim_heads(made);
     *model = made;
     return ATM_OK;
 }

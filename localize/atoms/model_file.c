@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { FORMAT_VERSION = 1 };
 
@@ -18,33 +19,75 @@ enum { FORMAT_VERSION = 1 };
 struct number {
     const char *name;
     double value, min, max;
+    bool optional; /* 0 in files from before it was there */
 };
 
-enum { NUMBERS = 17 };
+enum {
+    FORMAT,
+    KIND,
+    ENCODER,
+    BLOCKS,
+    BLOCK_SIZE,
+    LINEAR_LATENT,
+    CELL_PX,
+    BLOCKS_PER_CELL,
+    FEATURES,
+    ASSEMBLY_KERNEL,
+    FIRST_KERNEL,
+    INIT,
+    STEP,
+    STEPS,
+    SEED_LOW,
+    SEED_HIGH,
+    IMAGE_SCALE,
+    BACKGROUND,
+    PENDING_LOSS,
+    PENDING_PENALTY,
+    PENDING_STEPS,
+    NUMBERS
+};
 
 static void model_numbers(const struct atm_model *model, struct number numbers[NUMBERS]) {
     const struct atm_model_options *o = &model->options;
     const struct number all[NUMBERS] = {
-        {"atomloc_model", FORMAT_VERSION, FORMAT_VERSION, FORMAT_VERSION},
-        {"kind", o->kind, 0, ATM_MODEL_PAPER_SPIKES_64},
-        {"cell_px", (double)o->cell_px, 0, 8},
-        {"blocks_per_cell", (double)o->blocks_per_cell, 0, 8},
-        {"features", (double)o->features, 1, 64},
-        {"assembly_kernel", (double)o->assembly_kernel, 1, 31},
-        {"first_kernel", (double)o->first_kernel, 1, 31},
-        {"init", model->net_options.init, 1, 2},
-        {"step", (double)model->step, 0, 1e9},
-        {"steps", (double)model->steps, 0, 1e9},
-        {"seed_low", (double)(model->seed & 0xffffffffu), 0, 4294967295.0},
-        {"seed_high", (double)(model->seed >> 32), 0, 4294967295.0},
-        {"image_scale", model->image_scale, 1e-30, 1e30},
-        {"background", model->background, -1e30, 1e30},
-        {"pending_loss", model->pending.loss, -1e300, 1e300},
-        {"pending_penalty", model->pending.penalty, -1e300, 1e300},
-        {"pending_steps", (double)model->pending.steps, 0, 1e9},
+        [FORMAT] = {"atomloc_model", FORMAT_VERSION, FORMAT_VERSION, FORMAT_VERSION, false},
+        [KIND] = {"kind", o->kind, 0, ATM_MODEL_PAPER_SPIKES_64, false},
+        [ENCODER] = {"encoder", o->encoder, 0, ATM_ENCODER_PURSUIT, true},
+        [BLOCKS] = {"blocks", (double)o->blocks, 0, 256, true},
+        [BLOCK_SIZE] = {"block_size", (double)o->block_size, 0, ATM_LATENT_MAX, true},
+        [LINEAR_LATENT] = {"linear_latent", o->linear_latent, 0, 1, true},
+        [CELL_PX] = {"cell_px", (double)o->cell_px, 0, 8, false},
+        [BLOCKS_PER_CELL] = {"blocks_per_cell", (double)o->blocks_per_cell, 0, 8, false},
+        [FEATURES] = {"features", (double)o->features, 1, 64, false},
+        [ASSEMBLY_KERNEL] = {"assembly_kernel", (double)o->assembly_kernel, 1, 31, false},
+        [FIRST_KERNEL] = {"first_kernel", (double)o->first_kernel, 1, 31, false},
+        [INIT] = {"init", model->net_options.init, 1, 2, false},
+        [STEP] = {"step", (double)model->step, 0, 1e9, false},
+        [STEPS] = {"steps", (double)model->steps, 0, 1e9, false},
+        [SEED_LOW] = {"seed_low", (double)(model->seed & 0xffffffffu), 0, 4294967295.0, false},
+        [SEED_HIGH] = {"seed_high", (double)(model->seed >> 32), 0, 4294967295.0, false},
+        [IMAGE_SCALE] = {"image_scale", model->image_scale, 1e-30, 1e30, false},
+        [BACKGROUND] = {"background", model->background, -1e30, 1e30, false},
+        [PENDING_LOSS] = {"pending_loss", model->pending.loss, -1e300, 1e300, false},
+        [PENDING_PENALTY] = {"pending_penalty", model->pending.penalty, -1e300, 1e300, false},
+        [PENDING_STEPS] = {"pending_steps", (double)model->pending.steps, 0, 1e9, false},
     };
-    for (int i = 0; i < NUMBERS; i++)
-        numbers[i] = all[i];
+    memcpy(numbers, all, sizeof all);
+}
+
+static struct atm_model_options options_of(const struct number n[NUMBERS]) {
+    return (struct atm_model_options){
+        .kind = (int)n[KIND].value,
+        .encoder = (int)n[ENCODER].value,
+        .blocks = (int64_t)n[BLOCKS].value,
+        .block_size = (int64_t)n[BLOCK_SIZE].value,
+        .linear_latent = n[LINEAR_LATENT].value != 0,
+        .cell_px = (int64_t)n[CELL_PX].value,
+        .blocks_per_cell = (int64_t)n[BLOCKS_PER_CELL].value,
+        .features = (int64_t)n[FEATURES].value,
+        .assembly_kernel = (int64_t)n[ASSEMBLY_KERNEL].value,
+        .first_kernel = (int64_t)n[FIRST_KERNEL].value,
+    };
 }
 
 /* ---- Tensors: the three chains one after the other ---- */
@@ -106,12 +149,12 @@ static enum atm_status write_calibration(const struct atm_model *model, struct a
         domain[2 * d + i] = c->low[i], domain[3 * d + i] = c->high[i];
     }
     const struct number numbers[] = {
-        {"degree", c->degree, 0, 0},
-        {"sigma_px", c->sigma_px, 0, 0},
-        {"position_rms_px", c->position_rms_px, 0, 0},
-        {"mass_rms", c->mass_rms, 0, 0},
-        {"monotone", c->monotone, 0, 0},
-        {"samples", (double)c->samples, 0, 0},
+        {"degree", c->degree, 0, 0, false},
+        {"sigma_px", c->sigma_px, 0, 0, false},
+        {"position_rms_px", c->position_rms_px, 0, 0, false},
+        {"mass_rms", c->mass_rms, 0, 0, false},
+        {"monotone", c->monotone, 0, 0, false},
+        {"samples", (double)c->samples, 0, 0, false},
     };
     enum atm_status status =
         atm_h5_write(file, "/calibration/coefficients", ATM_H5_F64, 2, shape, c->coefficients, err);
@@ -283,7 +326,7 @@ static enum atm_status read_numbers(const struct atm_h5 *file, struct number num
                                     struct atm_err *err) {
     for (int i = 0; i < NUMBERS; i++) {
         struct number *number = &numbers[i];
-        number->value = NAN;
+        number->value = number->optional ? 0 : NAN;
         enum atm_status status = atm_h5_read_number(file, "/", number->name, &number->value, err);
         if (status)
             return status;
@@ -305,18 +348,17 @@ static enum atm_status read_all(struct atm_h5 *file, struct atm_model **model,
     enum atm_status status = read_numbers(file, n, err);
     if (status)
         return status;
-    const struct atm_model_options options = {(int)n[1].value,     (int64_t)n[2].value,
-                                              (int64_t)n[3].value, (int64_t)n[4].value,
-                                              (int64_t)n[5].value, (int64_t)n[6].value};
-    const struct atm_net_options net = {0, (int)n[7].value};
-    uint64_t seed = (uint64_t)n[10].value | (uint64_t)n[11].value << 32;
+    const struct atm_model_options options = options_of(n);
+    const struct atm_net_options net = {0, (int)n[INIT].value};
+    uint64_t seed = (uint64_t)n[SEED_LOW].value | (uint64_t)n[SEED_HIGH].value << 32;
     status = atm_model_create(&options, &net, seed, model, err);
     if (status)
         return status;
     struct atm_model *m = *model;
-    m->step = (int64_t)n[8].value, m->steps = (int64_t)n[9].value;
-    m->image_scale = n[12].value, m->background = n[13].value;
-    m->pending = (struct atm_curve_sums){n[14].value, n[15].value, (int64_t)n[16].value};
+    m->step = (int64_t)n[STEP].value, m->steps = (int64_t)n[STEPS].value;
+    m->image_scale = n[IMAGE_SCALE].value, m->background = n[BACKGROUND].value;
+    m->pending = (struct atm_curve_sums){n[PENDING_LOSS].value, n[PENDING_PENALTY].value,
+                                         (int64_t)n[PENDING_STEPS].value};
     bool with_optimizer = atm_h5_exists(file, "/moments/first");
     if ((status = all_tensors(m, file, false, with_optimizer, err)) ||
         (status = read_curves(m, file, err)) || (status = read_calibration(m, file, err)) ||

@@ -45,7 +45,7 @@ struct paper {
     int decoder[8], stages;        /* ch[0..stages] */
 };
 
-static void paper_encoder(const struct paper *paper, struct chain chain) {
+static void dense_encoder(const struct paper *paper, bool linear_latent, struct chain chain) {
     char name[24];
     for (int i = 0; i < paper->encoder_count; i++) {
         snprintf(name, sizeof name, "enc%d", i + 1);
@@ -57,7 +57,36 @@ static void paper_encoder(const struct paper *paper, struct chain chain) {
     lrelu(chain);
     snprintf(name, sizeof name, "enc%d", paper->encoder_count + 2);
     dense(chain, name, paper->blocks * paper->latent);
+    if (!linear_latent)
+        lrelu(chain);
+}
+
+/* Convolutions down to maps of 16 x 16, which know their places; each head looks at one of them. */
+static void attending_encoder(const struct paper *paper, int heads, struct chain chain) {
+    enum { MAPS = 16, CHANNELS = 16 };
+    char name[24] = "enc1";
+    int i = 1;
+    for (int side = paper->side; side > MAPS;
+         side /= 2, snprintf(name, sizeof name, "enc%d", ++i)) {
+        conv(chain, name, i == 1 ? CHANNELS / 2 : CHANNELS, i == 1 ? 5 : 3, 2);
+        lrelu(chain);
+    }
+    conv(chain, name, CHANNELS, 3, 1);
     lrelu(chain);
+    add(chain, ATM_LAYER_COORDINATES, "");
+    conv(chain, "look1", CHANNELS, 1, 1);
+    lrelu(chain);
+    conv(chain, "look2", heads * (1 + paper->latent), 1, 1);
+    add(chain, ATM_LAYER_ATTEND, "")->out = heads;
+}
+
+static void paper_encoder(const struct paper *paper, const struct atm_model_options *options,
+                          struct chain chain) {
+    if (options->encoder == ATM_ENCODER_DENSE)
+        dense_encoder(paper, options->linear_latent, chain);
+    else
+        attending_encoder(paper, options->encoder == ATM_ENCODER_PURSUIT ? 1 : paper->blocks,
+                          chain);
     add(chain, ATM_LAYER_SPLIT, "");
 }
 
@@ -85,13 +114,16 @@ static const struct paper papers[] = {
     [ATM_MODEL_PAPER_SPIKES_64] = {64, 10, 3, {8, 16, 8}, 3, {1, 8, 16, 8, 8, 8}, 5},
 };
 
-static void fill_paper(const struct paper *paper, struct atm_preset *preset) {
-    preset->height = preset->width = preset->window = paper->side;
-    preset->latent = paper->latent;
-    preset->blocks = paper->blocks;
+static void fill_paper(const struct atm_model_options *options, struct atm_preset *preset) {
+    struct paper paper = papers[options->kind];
+    paper.blocks = options->blocks ? (int)options->blocks : paper.blocks;
+    paper.latent = options->block_size ? (int)options->block_size : paper.latent;
+    preset->height = preset->width = preset->window = paper.side;
+    preset->latent = paper.latent;
+    preset->blocks = paper.blocks;
     preset->features = 1;
-    paper_encoder(paper, (struct chain){preset->encoder, &preset->encoder_count});
-    paper_atom(paper, (struct chain){preset->atom, &preset->atom_count});
+    paper_encoder(&paper, options, (struct chain){preset->encoder, &preset->encoder_count});
+    paper_atom(&paper, (struct chain){preset->atom, &preset->atom_count});
     add((struct chain){preset->assembly, &preset->assembly_count}, ATM_LAYER_SUM, "");
 }
 
@@ -158,6 +190,6 @@ enum atm_status atm_preset_fill(const struct atm_model_options *options, struct 
     memset(preset, 0, sizeof *preset);
     if (options->kind == ATM_MODEL_CONVOLUTIONAL)
         return fill_convolutional(options, preset, err);
-    fill_paper(&papers[options->kind], preset);
+    fill_paper(options, preset);
     return ATM_OK;
 }

@@ -1,11 +1,13 @@
-/* Training on images alone: squared error plus a concave penalty on the blocks' energies. A batch that
- * is too large for the working memory is computed in parts whose gradients are added. */
+/* Training on images alone: squared error plus a concave penalty on the blocks' energies. A batch
+ * that is too large for the working memory is computed in parts whose gradients are added. */
 #include "coder.h"
 #include "kernel.h"
+#include "lowpass.h"
 #include "mem.h"
 #include "rng.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Validations over a training; each also adds a point to the curve. */
@@ -15,14 +17,16 @@ struct atm_trainer {
     struct atm_model *model;          /* borrowed */
     struct atm_train_options options; /* copied */
     struct atm_training_set set;      /* borrowed frames */
+    ptrdiff_t *order; /* of the training frames: by total brightness with a curriculum */
     struct atm_coder *coder;
     ptrdiff_t patch_h, patch_w;
-    ptrdiff_t images;   /* of a batch; coder->size.images of a part */
-    float *batch;       /* (images, patch_h, patch_w), zeros up to whole parts */
-    float *output_grad; /* (images of a part, patch_h, patch_w) */
-    float *block_scale; /* (images of a part * blocks): gradient of the penalty */
-    float *grad;        /* param_count */
-    double *energy;     /* (images of a part * blocks) */
+    ptrdiff_t images;            /* of a batch; coder->size.images of a part */
+    float *batch;                /* (images, patch_h, patch_w), zeros up to whole parts */
+    float *output_grad;          /* (images of a part, patch_h, patch_w) */
+    float *block_scale;          /* (images of a part * blocks): gradient of the penalty */
+    float *grad;                 /* param_count */
+    double *energy;              /* (images of a part * blocks) */
+    struct atm_lowpass *lowpass; /* of the residual; NULL: never */
 };
 
 /* ---- Batches ---- */
@@ -31,22 +35,34 @@ static ptrdiff_t below(struct atm_rng *rng, ptrdiff_t n) {
     return (ptrdiff_t)(atm_rng_uniform(rng) * (double)n);
 }
 
-/* A random patch of a random frame; flipped at random, except for the published kinds, whose
- * training sets are given. */
+static enum atm_train_symmetry symmetry(const struct atm_trainer *t) {
+    const enum atm_train_symmetry chosen = (enum atm_train_symmetry)t->options.symmetry;
+    if (chosen != ATM_SYMMETRY_AUTO)
+        return chosen;
+    return t->model->cell ? ATM_SYMMETRY_FLIPS : ATM_SYMMETRY_NONE;
+}
+
+/* A random patch of a random frame, turned over at random as far as train.symmetry allows. */
 static void draw_patch(const struct atm_trainer *t, struct atm_rng *rng, ptrdiff_t first,
                        ptrdiff_t count, float *patch) {
     const struct atm_training_set *set = &t->set;
-    const float *frame = set->frames + (first + below(rng, count)) * set->height * set->width;
+    const ptrdiff_t index = first + below(rng, count);
+    const ptrdiff_t at = first ? index : t->order[index];
+    const float *frame = set->frames + at * set->height * set->width;
     ptrdiff_t y0 = below(rng, set->height - t->patch_h + 1);
     ptrdiff_t x0 = below(rng, set->width - t->patch_w + 1);
-    uint64_t bits = atm_rng_next(rng);
-    bool flip = t->model->cell != 0;
-    bool flip_y = flip && (bits & 1), flip_x = flip && (bits & 2);
-    for (ptrdiff_t y = 0; y < t->patch_h; y++) {
-        const float *row = frame + (y0 + (flip_y ? t->patch_h - 1 - y : y)) * set->width + x0;
-        for (ptrdiff_t x = 0; x < t->patch_w; x++)
-            patch[y * t->patch_w + x] = row[flip_x ? t->patch_w - 1 - x : x];
-    }
+    const uint64_t bits = atm_rng_next(rng);
+    const enum atm_train_symmetry kind = symmetry(t);
+    const bool flip_y = kind != ATM_SYMMETRY_NONE && (bits & 1);
+    const bool flip_x = kind != ATM_SYMMETRY_NONE && (bits & 2);
+    const bool transpose = kind == ATM_SYMMETRY_SQUARE && (bits & 4) && t->patch_h == t->patch_w;
+    for (ptrdiff_t y = 0; y < t->patch_h; y++)
+        for (ptrdiff_t x = 0; x < t->patch_w; x++) {
+            ptrdiff_t row = flip_y ? t->patch_h - 1 - y : y,
+                      column = flip_x ? t->patch_w - 1 - x : x;
+            patch[transpose ? x * t->patch_w + y : y * t->patch_w + x] =
+                frame[(y0 + row) * set->width + x0 + column];
+        }
 }
 
 static void draw_batch(struct atm_trainer *t, uint64_t purpose, uint64_t index, ptrdiff_t first,
@@ -74,7 +90,7 @@ static double block_penalty(struct atm_trainer *t, ptrdiff_t images, double weig
     const struct atm_coder *coder = t->coder;
     ptrdiff_t blocks = images * coder->size.blocks, all = coder->size.images * coder->size.blocks;
     double sum = 0;
-    atm_plan_block_energy(coder->decoder, t->energy);
+    atm_coder_block_energy(coder, t->energy);
     for (ptrdiff_t b = 0; b < blocks; b++) {
         const double root = sqrt(sqrt(t->energy[b] + penalty_floor));
         if (scale)
@@ -104,14 +120,39 @@ static double penalty_at(const struct atm_trainer *t, int64_t step) {
                                                                                : 0;
 }
 
-/* What a part adds to the sum of squared errors per image, mean over the batch; its gradient into
- * output_grad. */
+/* Training frames that a step draws from. */
+static ptrdiff_t frames_at(const struct atm_trainer *t, int64_t step) {
+    const ptrdiff_t count = t->set.count - t->set.validation_count;
+    const double end = t->options.curriculum * (double)t->options.steps;
+    const double part = (double)step < end ? 0.1 + 0.9 * (double)step / end : 1;
+    return part < 1 ? (ptrdiff_t)ceil(part * (double)count) : count;
+}
+
+/* Coarse to fine: a low-passed residual tells an atom of a spike that it does not touch yet. */
+static double blur_at(const struct atm_trainer *t, int64_t step) {
+    const double end = t->options.blur_end * (double)t->options.steps;
+    return (double)step < end ? t->options.blur_px * (1 - (double)step / end) : 0;
+}
+
+/* A pursuit begins with the one brightest atom: all k at once would find the same one, and their
+ * sum hardly learns. It grows as the square of the time, for the first atoms need longest. */
+static ptrdiff_t steps_at(const struct atm_trainer *t, int64_t step) {
+    const double grow = t->options.pursuit_grow * (double)t->options.steps;
+    const ptrdiff_t k = t->coder->size.blocks;
+    const double part = grow > 0 ? (double)step / grow : 1;
+    return part < 1 ? 1 + (ptrdiff_t)((double)(k - 1) * part * part) : k;
+}
+
+/* What a part adds to the sum of squared errors per image, mean over the batch; its gradient (of
+ * the low-passed error, where train.blur_px says so) into output_grad. */
 static double forward(struct atm_trainer *t, ptrdiff_t first, bool want_grad) {
     ptrdiff_t pixels = t->patch_h * t->patch_w, images = part_images(t, first);
     const float *batch = t->batch + first * pixels;
-    const float *latents = atm_coder_encode(t->coder, batch);
-    const float *output = atm_coder_decode(t->coder, latents);
+    const float *output = atm_coder_forward(t->coder, batch, NULL);
     double mse = atm_loss_mse(images * pixels, output, batch, want_grad ? t->output_grad : NULL);
+    if (want_grad && t->lowpass && t->options.blur == ATM_BLUR_RESIDUAL &&
+        blur_at(t, t->model->step) > 0)
+        atm_lowpass_twice(t->lowpass, images, t->output_grad);
     double share = (double)pixels * (double)images / (double)t->images;
     for (ptrdiff_t i = 0; want_grad && i < images * pixels; i++)
         t->output_grad[i] *= (float)share;
@@ -128,10 +169,14 @@ static double backward(struct atm_trainer *t, ptrdiff_t first, double penalty) {
     float *scale = penalty > 0 ? t->block_scale : NULL;
     double weight = penalty / (double)t->images;
     double cost = scale ? block_penalty(t, part_images(t, first), weight, scale) : 0;
-    const float *latents =
-        atm_plan_backward_blocks(coder->decoder, t->output_grad, scale,
-                                 t->grad + atm_net_param_count(t->model->encoder), true);
-    atm_plan_backward(coder->encoder, latents, t->grad, false);
+    const struct atm_coder_gradient gradient = {
+        .output = t->output_grad,
+        .block_scale = scale,
+        .images = part_images(t, first),
+        .through = t->options.pursuit_through,
+        .step_weight = (float)(2 * t->options.pursuit_weight / (double)t->images),
+    };
+    atm_coder_backward(coder, &gradient, t->grad);
     return cost;
 }
 
@@ -148,6 +193,8 @@ static double validate(struct atm_trainer *t) {
     if (!t->set.validation_count)
         return NAN;
     ptrdiff_t first = t->set.count - t->set.validation_count;
+    if (t->coder->pursuit)
+        atm_pursuit_limit(t->coder->pursuit, t->coder->size.blocks);
     draw_batch(t, ATM_RNG_SPLIT, 1, first, t->set.validation_count);
     double loss = 0;
     for (ptrdiff_t i = 0; i < t->images; i += t->coder->size.images)
@@ -176,9 +223,15 @@ static enum atm_status add_point(struct atm_trainer *t, double rate, struct atm_
 
 enum atm_status atm_trainer_step(struct atm_trainer *t, struct atm_err *err) {
     struct atm_model *model = t->model;
-    draw_batch(t, ATM_RNG_BATCH, (uint64_t)model->step, 0, t->set.count - t->set.validation_count);
+    draw_batch(t, ATM_RNG_BATCH, (uint64_t)model->step, 0, frames_at(t, model->step));
+    if (t->lowpass)
+        atm_lowpass_set(t->lowpass, blur_at(t, model->step));
+    if (t->lowpass && t->options.blur == ATM_BLUR_IMAGES && blur_at(t, model->step) > 0)
+        atm_lowpass_twice(t->lowpass, t->images, t->batch);
     double loss = 0, cost = 0;
     memset(t->grad, 0, (size_t)model->param_count * sizeof *t->grad);
+    if (t->coder->pursuit)
+        atm_pursuit_limit(t->coder->pursuit, steps_at(t, model->step));
     for (ptrdiff_t i = 0; i < t->images; i += t->coder->size.images) {
         loss += forward(t, i, true);
         cost += backward(t, i, penalty_at(t, model->step));
@@ -232,8 +285,42 @@ static enum atm_status allocate(struct atm_trainer *t, struct atm_err *err) {
     return ATM_OK;
 }
 
-/* Images of a part: whole groups of lanes whose plans keep within the limit, at least one group, for
- * fewer images take no less. Plans grow with the groups, less than in proportion. */
+struct brightness {
+    double sum;
+    ptrdiff_t frame;
+};
+
+static int dimmer_first(const void *a, const void *b) {
+    const struct brightness *p = a, *q = b;
+    if (p->sum != q->sum)
+        return p->sum < q->sum ? -1 : 1;
+    return p->frame < q->frame ? -1 : p->frame > q->frame;
+}
+
+/* Dim frames have few emitters: no truth is needed to begin with the easy ones. */
+static enum atm_status choose_order(struct atm_trainer *t, struct atm_err *err) {
+    const ptrdiff_t count = t->set.count - t->set.validation_count;
+    const ptrdiff_t pixels = t->set.height * t->set.width;
+    struct brightness *rank = atm_mem_alloc((size_t)count, sizeof *rank);
+    t->order = atm_mem_alloc((size_t)count, sizeof *t->order);
+    if (!rank || !t->order) {
+        atm_mem_free(rank);
+        return atm_err_memory(err, "the order of the frames");
+    }
+    for (ptrdiff_t i = 0; i < count; i++) {
+        rank[i] = (struct brightness){0, i};
+        for (ptrdiff_t p = 0; t->options.curriculum > 0 && p < pixels; p++)
+            rank[i].sum += (double)t->set.frames[i * pixels + p];
+    }
+    qsort(rank, (size_t)count, sizeof *rank, dimmer_first);
+    for (ptrdiff_t i = 0; i < count; i++)
+        t->order[i] = rank[i].frame;
+    atm_mem_free(rank);
+    return ATM_OK;
+}
+
+/* Images of a part: whole groups of lanes whose plans keep within the limit, at least one group,
+ * for fewer images take no less. Plans grow with the groups, less than in proportion. */
 static enum atm_status choose_part(const struct atm_trainer *t, ptrdiff_t *images,
                                    struct atm_err *err) {
     const double limit = t->options.step_memory_mb * 1e6;
@@ -245,8 +332,7 @@ static enum atm_status choose_part(const struct atm_trainer *t, ptrdiff_t *image
     if (atm_model_size(t->model, ATM_LANES, t->patch_h, t->patch_w, &size, err) ||
         atm_coder_create(t->model, &size, ATM_CODER_TRAIN, &coder, err))
         return ATM_FAIL;
-    const double bytes =
-        (double)atm_plan_bytes(coder->encoder) + (double)atm_plan_bytes(coder->decoder);
+    const double bytes = (double)atm_coder_bytes(coder);
     atm_coder_destroy(&coder);
     const double groups = fmax(1, floor(limit / bytes));
     if (groups * ATM_LANES < (double)t->images)
@@ -279,6 +365,10 @@ enum atm_status atm_trainer_create(struct atm_model *model, const struct atm_tra
         status = atm_coder_create(model, &size, ATM_CODER_TRAIN, &t->coder, err);
     if (!status)
         status = allocate(t, err);
+    if (!status)
+        status = choose_order(t, err);
+    if (!status && options->blur_px > 0)
+        status = atm_lowpass_create(t->patch_h, t->patch_w, &t->lowpass, err);
     if (status)
         atm_trainer_destroy(&t);
     *trainer = t;
@@ -296,8 +386,8 @@ static void collect_latents(struct atm_trainer *t, ptrdiff_t first, struct laten
     struct atm_model *model = t->model;
     ptrdiff_t images = part_images(t, first), d = model->latent;
     ptrdiff_t blocks = images * t->coder->size.blocks;
-    const float *latents = atm_coder_encode(t->coder, t->batch + first * t->patch_h * t->patch_w);
-    atm_coder_decode(t->coder, latents);
+    const float *latents;
+    atm_coder_forward(t->coder, t->batch + first * t->patch_h * t->patch_w, &latents);
     block_penalty(t, images, 0, NULL);
     double strongest = 0;
     for (ptrdiff_t b = 0; b < blocks; b++)
@@ -334,6 +424,8 @@ void atm_trainer_destroy(struct atm_trainer **trainer) {
     if (!t)
         return;
     atm_coder_destroy(&t->coder);
+    atm_lowpass_destroy(&t->lowpass);
+    atm_mem_free(t->order);
     atm_mem_free(t->batch);
     atm_mem_free(t->output_grad);
     atm_mem_free(t->block_scale);

@@ -1,9 +1,5 @@
-/* Atomic autoencoders: presets, gradients through all three chains, training, files, calibration. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
+/* Atomic autoencoders: presets, gradients through all three chains, training, files, calibration.
+ */
 #include "atoms.h"
 #include "h5.h"
 #include "localize.h"
@@ -12,14 +8,20 @@
 #include "rng.h"
 
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <cmocka.h>
+
 static const struct atm_net_options net_defaults = {0, 0};
 
 static struct atm_model_options small_options(void) {
-    return (struct atm_model_options){ATM_MODEL_CONVOLUTIONAL, 4, 1, 4, 5, 3};
+    return (struct atm_model_options){
+        .cell_px = 4, .blocks_per_cell = 1, .features = 4, .assembly_kernel = 5, .first_kernel = 3};
 }
 
 static struct atm_model *make(const struct atm_model_options *options, uint64_t seed) {
@@ -39,7 +41,8 @@ static void published_presets_have_their_size(void **state) {
                  {ATM_MODEL_PAPER_STROKES, 341051, 16, 6},
                  {ATM_MODEL_PAPER_SPIKES_64, 289289, 10, 3}};
     for (int i = 0; i < 3; i++) {
-        struct atm_model_options options = {cases[i].kind, 0, 0, 8, 7, 5};
+        struct atm_model_options options = {
+            .kind = cases[i].kind, .features = 8, .assembly_kernel = 7, .first_kernel = 5};
         struct atm_model *model = make(&options, 1);
         assert_int_equal(model->param_count, cases[i].params);
         assert_int_equal(model->blocks, cases[i].blocks);
@@ -241,8 +244,9 @@ static void algorithms_train_alike(void **state) {
         sensitivity = fmax(sensitivity, fabs(models[1]->curve[i].loss / loss - 1));
         difference = fmax(difference, fabs(models[2]->curve[i].loss / loss - 1));
     }
-    print_message("loss under fft and direct differs by %.2g, under a rounding at the start by %.2g\n",
-                  difference, sensitivity);
+    print_message(
+        "loss under fft and direct differs by %.2g, under a rounding at the start by %.2g\n",
+        difference, sensitivity);
     assert_true(difference > 0); /* not the same algorithm twice */
     assert_true(difference < sqrt(STEPS) * sensitivity);
     assert_true(sqrt(STEPS) * sensitivity < 0.05); /* else it would say nothing */
@@ -252,8 +256,9 @@ static void algorithms_train_alike(void **state) {
     atm_mem_free(frames);
 }
 
-/* A step in parts (16, 16 and 8 images) has the gradient of the whole batch: Adam's first moment after
- * one step is a tenth of it. Float sums of a few thousand terms in another order: 1e-5 of the norm. */
+/* A step in parts (16, 16 and 8 images) has the gradient of the whole batch: Adam's first moment
+ * after one step is a tenth of it. Float sums of a few thousand terms in another order: 1e-5 of the
+ * norm. */
 static void parts_of_a_batch_add_up(void **state) {
     (void)state;
     float *frames = spot_frames(60, 28, 1.3);

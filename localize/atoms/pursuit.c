@@ -1,0 +1,197 @@
+#include "pursuit.h"
+#include "coder.h"
+#include "mem.h"
+
+#include <string.h>
+
+struct atm_pursuit {
+    const struct atm_model *model; /* borrowed */
+    struct atm_model_size size;
+    bool training;
+    ptrdiff_t pixels; /* of all images */
+    ptrdiff_t count;  /* of plans: k in training, where every step keeps its tensors, else 1 */
+    ptrdiff_t steps;  /* taken, at most k */
+    struct atm_plan **encoder, **decoder;
+    float *residual; /* (k + 1, B, H, W) in training, else (1, B, H, W) */
+    float *output;   /* (B, H, W) */
+    float *latents;  /* (B, k, d0) */
+    float *scale;    /* (B): the penalty's of one step */
+    double *energy;  /* (B * k) */
+    float *grad;     /* 2 * (B, H, W): of the residual, and of one atom */
+    const float *images;
+};
+
+static enum atm_status create_plans(struct atm_pursuit *p, struct atm_err *err) {
+    struct atm_model_size one = p->size;
+    one.per_cell = one.blocks = 1;
+    struct atm_plan_size size = atm_coder_plan_size(p->model, &one, p->training);
+    struct atm_plan_size block = size;
+    size.items = block.items = one.images;
+    size.height = one.height, size.width = one.width;
+    block.height = block.width = 1;
+    enum atm_status status = ATM_OK;
+    for (ptrdiff_t i = 0; !status && i < p->count; i++) {
+        status = atm_plan_create(p->model->encoder, &size, &p->encoder[i], err);
+        if (!status)
+            status = atm_plan_create(p->model->decoder, &block, &p->decoder[i], err);
+    }
+    return status;
+}
+
+static enum atm_status allocate(struct atm_pursuit *p, struct atm_err *err) {
+    const size_t images = (size_t)p->size.images, k = (size_t)p->size.blocks;
+    const size_t pixels = (size_t)p->pixels, count = (size_t)p->count;
+    p->encoder = atm_mem_alloc(count, sizeof(struct atm_plan *));
+    p->decoder = atm_mem_alloc(count, sizeof(struct atm_plan *));
+    p->residual = atm_mem_alloc((p->training ? k + 1 : 1) * pixels, sizeof *p->residual);
+    p->output = atm_mem_alloc(pixels, sizeof *p->output);
+    p->latents = atm_mem_alloc(images * k * (size_t)p->model->latent, sizeof *p->latents);
+    p->energy = atm_mem_alloc(images * k, sizeof *p->energy);
+    p->scale = atm_mem_alloc(images, sizeof *p->scale);
+    p->grad = atm_mem_alloc(p->training ? 2 * pixels : 1, sizeof *p->grad);
+    return p->encoder && p->decoder && p->residual && p->output && p->latents && p->energy &&
+                   p->scale && p->grad
+               ? ATM_OK
+               : atm_err_memory(err, "a pursuit");
+}
+
+enum atm_status atm_pursuit_create(const struct atm_model *model, const struct atm_model_size *size,
+                                   bool training, struct atm_pursuit **pursuit,
+                                   struct atm_err *err) {
+    struct atm_pursuit *p = atm_mem_alloc(1, sizeof *p);
+    if (!p)
+        return atm_err_memory(err, "a pursuit");
+    p->model = model;
+    p->size = *size;
+    p->training = training;
+    p->pixels = size->images * size->height * size->width;
+    p->count = training ? size->blocks : 1;
+    p->steps = size->blocks;
+    enum atm_status status = allocate(p, err);
+    if (!status)
+        status = create_plans(p, err);
+    if (status)
+        atm_pursuit_destroy(&p);
+    *pursuit = p;
+    return status;
+}
+
+void atm_pursuit_destroy(struct atm_pursuit **pursuit) {
+    struct atm_pursuit *p = *pursuit;
+    if (!p)
+        return;
+    for (ptrdiff_t i = 0; p->encoder && p->decoder && i < p->count; i++) {
+        atm_plan_destroy(&p->encoder[i]);
+        atm_plan_destroy(&p->decoder[i]);
+    }
+    atm_mem_free(p->encoder);
+    atm_mem_free(p->decoder);
+    atm_mem_free(p->residual);
+    atm_mem_free(p->output);
+    atm_mem_free(p->latents);
+    atm_mem_free(p->scale);
+    atm_mem_free(p->energy);
+    atm_mem_free(p->grad);
+    atm_mem_free(p);
+    *pursuit = NULL;
+}
+
+void atm_pursuit_load(struct atm_pursuit *p, const float *params) {
+    for (ptrdiff_t i = 0; i < p->count; i++) {
+        atm_plan_load(p->encoder[i], params);
+        atm_plan_load(p->decoder[i], params + atm_net_param_count(p->model->encoder));
+    }
+}
+
+void atm_pursuit_limit(struct atm_pursuit *p, ptrdiff_t steps) {
+    p->steps = steps;
+    memset(p->latents, 0,
+           (size_t)(p->size.images * p->size.blocks * p->model->latent) * sizeof(float));
+}
+
+size_t atm_pursuit_bytes(const struct atm_pursuit *p) {
+    size_t bytes = 0;
+    for (ptrdiff_t i = 0; i < p->count; i++)
+        bytes += atm_plan_bytes(p->encoder[i]) + atm_plan_bytes(p->decoder[i]);
+    return bytes;
+}
+
+/* One step: from the residual before it to the one after it, which may be the same memory. */
+static void find_one(struct atm_pursuit *p, ptrdiff_t step, const float *before, float *after) {
+    const ptrdiff_t plan = p->training ? step : 0, d = p->model->latent, k = p->size.blocks;
+    const float *latents = atm_plan_forward(p->encoder[plan], before);
+    for (ptrdiff_t b = 0; b < p->size.images; b++)
+        memcpy(p->latents + (b * k + step) * d, latents + b * d, (size_t)d * sizeof *latents);
+    const float *atoms = atm_plan_forward(p->decoder[plan], latents);
+    for (ptrdiff_t i = 0; i < p->pixels; i++)
+        after[i] = before[i] - atoms[i];
+}
+
+const float *atm_pursuit_encode(struct atm_pursuit *p, const float *images) {
+    float *residual = p->residual;
+    memcpy(residual, images, (size_t)p->pixels * sizeof *residual);
+    p->images = images;
+    for (ptrdiff_t i = 0; i < p->steps; i++) {
+        float *after = residual + (p->training ? p->pixels : 0);
+        find_one(p, i, residual, after);
+        residual = after;
+    }
+    return p->latents;
+}
+
+const float *atm_pursuit_output(struct atm_pursuit *p) {
+    const float *last = p->residual + (p->training ? p->steps * p->pixels : 0);
+    for (ptrdiff_t i = 0; i < p->pixels; i++)
+        p->output[i] = p->images[i] - last[i];
+    return p->output;
+}
+
+void atm_pursuit_block_energy(const struct atm_pursuit *p, double *energy) {
+    const ptrdiff_t k = p->size.blocks;
+    memset(energy, 0, (size_t)(p->size.images * k) * sizeof *energy);
+    for (ptrdiff_t i = 0; i < p->steps; i++) {
+        atm_plan_block_energy(p->decoder[i], p->energy);
+        for (ptrdiff_t b = 0; b < p->size.images; b++)
+            energy[b * k + i] = p->energy[b];
+    }
+}
+
+/* Gradient of step i's penalty, picked out of the batch's. */
+static const float *step_scale(struct atm_pursuit *p, ptrdiff_t step, const float *scale) {
+    for (ptrdiff_t b = 0; scale && b < p->size.images; b++)
+        p->scale[b] = scale[b * p->size.blocks + step];
+    return scale ? p->scale : NULL;
+}
+
+/* The residual after a step counts in the loss by itself, too. */
+static void add_step_loss(const struct atm_pursuit *p, ptrdiff_t step,
+                          const struct atm_coder_gradient *gradient, float *rho) {
+    const float *residual = p->residual + step * p->pixels;
+    const ptrdiff_t n = p->pixels / p->size.images * gradient->images;
+    for (ptrdiff_t i = 0; i < n; i++)
+        rho[i] += gradient->step_weight * residual[i];
+}
+
+/* rho_i, the gradient with respect to residual i, from the last step to the first: the atom of step
+ * i has -rho_i, and rho_(i-1) is rho_i plus, if wanted, what comes back through the atom's latent
+ * and the encoder. Those parts multiply from step to step and make training unstable while the
+ * heads are sharp. */
+void atm_pursuit_backward(struct atm_pursuit *p, const struct atm_coder_gradient *gradient,
+                          float *grad) {
+    float *rho = p->grad, *atom = p->grad + p->pixels;
+    float *decoder_grad = grad + atm_net_param_count(p->model->encoder);
+    for (ptrdiff_t i = 0; i < p->pixels; i++)
+        rho[i] = -gradient->output[i];
+    for (ptrdiff_t step = p->steps - 1; step >= 0; step--) {
+        const bool through = gradient->through && step > 0;
+        if (step < p->steps - 1 && gradient->step_weight > 0)
+            add_step_loss(p, step + 1, gradient, rho);
+        for (ptrdiff_t i = 0; i < p->pixels; i++)
+            atom[i] = -rho[i];
+        const float *latents = atm_plan_backward_blocks(
+            p->decoder[step], atom, step_scale(p, step, gradient->block_scale), decoder_grad, true);
+        const float *back = atm_plan_backward(p->encoder[step], latents, grad, through);
+        for (ptrdiff_t i = 0; through && i < p->pixels; i++)
+            rho[i] += back[i];
+    }
+}

@@ -1,0 +1,30 @@
+/* Pursuit: one small encoder is applied k times, each time to what the atoms found before have left
+ * of the image, as matching pursuit does: z_i = E(r_(i-1)), r_i = r_(i-1) - g(z_i), r_0 the image.
+ * There is no order of emitters to learn. Training goes through all k steps. */
+#ifndef ATM_PURSUIT_H
+#define ATM_PURSUIT_H
+
+#include "atoms.h"
+
+struct atm_pursuit;
+enum atm_status atm_pursuit_create(const struct atm_model *model, const struct atm_model_size *size,
+                                   bool training, struct atm_pursuit **pursuit,
+                                   struct atm_err *err);
+void atm_pursuit_destroy(struct atm_pursuit **pursuit);
+void atm_pursuit_load(struct atm_pursuit *pursuit, const float *params);
+size_t atm_pursuit_bytes(const struct atm_pursuit *pursuit);
+
+/* Stop after so many of the k steps; the rest of the latents is 0 and without atoms. */
+void atm_pursuit_limit(struct atm_pursuit *pursuit, ptrdiff_t steps);
+
+/* images (B, 1, H, W), borrowed until backward is done. Latents (B * k, d0) in the order of
+ * SPLIT, borrowed. */
+const float *atm_pursuit_encode(struct atm_pursuit *pursuit, const float *images);
+/* Of the last encode: the sums of the atoms (B, 1, H, W), borrowed; sums of squares (B * k). */
+const float *atm_pursuit_output(struct atm_pursuit *pursuit);
+void atm_pursuit_block_energy(const struct atm_pursuit *pursuit, double *energy);
+struct atm_coder_gradient;
+void atm_pursuit_backward(struct atm_pursuit *pursuit, const struct atm_coder_gradient *gradient,
+                          float *grad);
+
+#endif

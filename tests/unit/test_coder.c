@@ -1,0 +1,185 @@
+/* The gradient that training follows, for every encoder of the published decoder: along random
+ * directions of all weights it agrees with the difference quotient of the loss. Pursuit: what is
+ * left, and the loss of its steps. */
+#include "coder.h"
+#include "mem.h"
+#include "rng.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { IMAGES = 3, SIDE = 64, PIXELS = IMAGES * SIDE * SIDE, K = 3 };
+
+struct setup {
+    struct atm_model *model;
+    struct atm_coder *coder;
+    struct atm_model_size size;
+    float *images, *target, *grad, *atoms;
+};
+
+static void must(enum atm_status status, const struct atm_err *err) {
+    if (status != ATM_OK)
+        fail_msg("%s", err->text);
+}
+
+static void set_up(struct setup *s, int encoder) {
+    struct atm_err err = {0};
+    const struct atm_model_options options = {.kind = ATM_MODEL_PAPER_SPIKES_64,
+                                              .encoder = encoder,
+                                              .blocks = K,
+                                              .block_size = 2,
+                                              .features = 8,
+                                              .assembly_kernel = 7,
+                                              .first_kernel = 5};
+    const struct atm_net_options net = {0, 0};
+    struct atm_rng rng;
+    *s = (struct setup){0};
+    must(atm_model_create(&options, &net, 4, &s->model, &err), &err);
+    must(atm_model_size(s->model, IMAGES, SIDE, SIDE, &s->size, &err), &err);
+    must(atm_coder_create(s->model, &s->size, ATM_CODER_TRAIN, &s->coder, &err), &err);
+    s->images = atm_mem_alloc(PIXELS, sizeof(float));
+    s->target = atm_mem_alloc(PIXELS, sizeof(float));
+    s->grad = atm_mem_alloc((size_t)s->model->param_count, sizeof(float));
+    s->atoms = atm_mem_alloc((size_t)K * PIXELS, sizeof(float));
+    atm_rng_init(&rng, 6, ATM_RNG_TEST, 0);
+    for (int i = 0; i < PIXELS; i++) {
+        s->images[i] = (float)atm_rng_uniform(&rng);
+        s->target[i] = (float)atm_rng_uniform(&rng);
+    }
+    /* He's last layer is damped tenfold: undamped, and biases that are not zero, so that nothing
+     * hides */
+    for (ptrdiff_t i = 0; i < s->model->param_count; i++)
+        s->model->params[i] += 0.02F * (float)(2 * atm_rng_uniform(&rng) - 1);
+}
+
+static void tear_down(struct setup *s) {
+    atm_coder_destroy(&s->coder);
+    atm_model_destroy(&s->model);
+    atm_mem_free(s->images);
+    atm_mem_free(s->target);
+    atm_mem_free(s->grad);
+    atm_mem_free(s->atoms);
+}
+
+static const float step_weight = 0.3F, energy_weight = 0.2F;
+
+/* |output - target|^2 / 2, all energies times a weight / 2, and for pursuit the steps' residuals.
+ */
+static double loss(struct setup *s) {
+    struct atm_err err = {0};
+    const float *latents;
+    double sum = 0, energy[IMAGES * K];
+    atm_coder_load(s->coder, s->model->params);
+    const float *output = atm_coder_forward(s->coder, s->images, &latents);
+    for (int i = 0; i < PIXELS; i++)
+        sum += 0.5 * pow((double)output[i] - (double)s->target[i], 2);
+    atm_coder_block_energy(s->coder, energy);
+    for (int i = 0; i < IMAGES * K; i++)
+        sum += 0.5 * (double)energy_weight * energy[i];
+    if (s->model->options.encoder != ATM_ENCODER_PURSUIT)
+        return sum;
+    must(atm_model_render_atoms(s->model, IMAGES * K, latents, s->atoms, &err), &err);
+    for (int i = 0; i < PIXELS; i++) {
+        double residual = s->images[i];
+        const ptrdiff_t image = i / (SIDE * SIDE), at = i % (SIDE * SIDE);
+        for (int step = 0; step < K - 1; step++) {
+            residual -= (double)s->atoms[(image * K + step) * SIDE * SIDE + at];
+            sum += 0.5 * (double)step_weight * residual * residual;
+        }
+    }
+    return sum;
+}
+
+static void backward(struct setup *s) {
+    float *output_grad = atm_mem_alloc(PIXELS, sizeof *output_grad), scale[IMAGES * K];
+    const float *output = atm_coder_forward(s->coder, s->images, NULL);
+    for (int i = 0; i < PIXELS; i++)
+        output_grad[i] = output[i] - s->target[i];
+    for (int i = 0; i < IMAGES * K; i++)
+        scale[i] = energy_weight;
+    const struct atm_coder_gradient gradient = {output_grad, scale, IMAGES, true, step_weight};
+    memset(s->grad, 0, (size_t)s->model->param_count * sizeof *s->grad);
+    atm_coder_backward(s->coder, &gradient, s->grad);
+    atm_mem_free(output_grad);
+}
+
+/* The loss along params + t * direction, direction = a random sign of every weight times its
+ * gradient's size, so that small gradients count as well. */
+static void gradient_is_the_derivative(void **state) {
+    (void)state;
+    for (int encoder = ATM_ENCODER_DENSE; encoder <= ATM_ENCODER_PURSUIT; encoder++) {
+        struct setup s;
+        set_up(&s, encoder);
+        const ptrdiff_t n = s.model->param_count;
+        float *start = atm_mem_alloc((size_t)n, sizeof *start);
+        memcpy(start, s.model->params, (size_t)n * sizeof *start);
+        atm_coder_load(s.coder, s.model->params);
+        backward(&s);
+        struct atm_rng rng;
+        atm_rng_init(&rng, 8, ATM_RNG_TEST, (uint64_t)encoder);
+        for (int trial = 0; trial < 4; trial++) {
+            double expected = 0, values[2];
+            float *direction = atm_mem_alloc((size_t)n, sizeof *direction);
+            const ptrdiff_t encoder_count = atm_net_param_count(s.model->encoder);
+            for (ptrdiff_t i = 0; i < n; i++) {
+                const bool mine = trial % 2 ? i < encoder_count : i >= encoder_count;
+                direction[i] = mine && (atm_rng_next(&rng) & 1) ? s.grad[i] : 0;
+                expected += (double)direction[i] * (double)s.grad[i];
+            }
+            const double h = 1e-4 * loss(&s) / expected; /* the loss changes by 0.01 % */
+            for (int side = 0; side < 2; side++) {
+                for (ptrdiff_t i = 0; i < n; i++)
+                    s.model->params[i] = start[i] + (float)((side ? h : -h) * (double)direction[i]);
+                values[side] = loss(&s);
+            }
+            const double found = (values[1] - values[0]) / (2 * h);
+            print_message("%d %d: gradient %.6g, difference quotient %.6g\n", encoder, trial,
+                          expected, found);
+            assert_true(fabs(found / expected - 1) < 0.01);
+            memcpy(s.model->params, start, (size_t)n * sizeof *start);
+            atm_mem_free(direction);
+        }
+        atm_mem_free(start);
+        tear_down(&s);
+    }
+}
+
+/* Output and codes of the training coder are those of the coders for use. */
+static void training_and_use_agree(void **state) {
+    (void)state;
+    for (int encoder = ATM_ENCODER_DENSE; encoder <= ATM_ENCODER_PURSUIT; encoder++) {
+        struct setup s;
+        struct atm_err err = {0};
+        struct atm_coder *use = NULL;
+        const float *latents;
+        set_up(&s, encoder);
+        must(atm_coder_create(s.model, &s.size, ATM_CODER_ENCODE | ATM_CODER_DECODE, &use, &err),
+             &err);
+        atm_coder_load(use, s.model->params);
+        atm_coder_load(s.coder, s.model->params);
+        const float *output = atm_coder_forward(s.coder, s.images, &latents);
+        const float *codes = atm_coder_encode(use, s.images);
+        double largest = 0;
+        for (int i = 0; i < IMAGES * K * 2; i++)
+            assert_true(fabs((double)codes[i] - (double)latents[i]) < 1e-4);
+        const float *decoded = atm_coder_decode(use, codes);
+        for (int i = 0; i < PIXELS; i++)
+            largest = fmax(largest, fabs((double)decoded[i] - (double)output[i]));
+        assert_true(largest < 1e-4);
+        atm_coder_destroy(&use);
+        tear_down(&s);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradient_is_the_derivative),
+        cmocka_unit_test(training_and_use_agree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
