@@ -87,7 +87,10 @@ static void spikes_go_with_their_blocks(void **state) {
 /* An untrained model of two images: the measures run, and say the same for what they share. */
 static void untrained_model(void **state) {
     (void)state;
-    const struct atm_model_options options = {ATM_MODEL_PAPER_SPIKES_64, 0, 0, 8, 7, 5};
+    const struct atm_model_options options = {.kind = ATM_MODEL_PAPER_SPIKES_64,
+                                              .features = 8,
+                                              .assembly_kernel = 7,
+                                              .first_kernel = 5};
     const struct atm_net_options net = {0, ATM_MODEL_INIT_HE};
     struct atm_model *model = NULL;
     struct atm_model_size size;
