@@ -116,7 +116,7 @@ static enum atm_status draw_apart(struct atm_figure_set *set, ptrdiff_t image,
              atm_figure_set_error(set, apart->input, apart->output),
              set->truth ? ". Rings: true positions." : ".");
     const struct atm_panel_sheet sheet = {panels,     (int)(2 + n), BLOCK_COLUMNS, set->height,
-                                          set->width, 224,          title};
+                                          set->width, 256,          title};
     if (!status)
         status = atm_render_panels(path, &sheet, err);
     atm_mem_free(atoms);
@@ -243,7 +243,7 @@ static enum atm_status draw_sweep(struct atm_figure_set *set, struct sweep *swee
     const struct atm_panel_sheet sheet = {
         sweep->panels, (int)(sweep->coordinates * 2 * SWEEP_COLUMNS),
         SWEEP_COLUMNS, set->height,
-        set->width,    192,
+        set->width,    256,
         title};
     return atm_render_panels(path, &sheet, err);
 }
@@ -328,7 +328,7 @@ static enum atm_status draw_interpolation(struct atm_figure_set *set, const ptrd
         "by block; framed: the inputs.",
         set->first_frame + ends[0], set->first_frame + ends[1], MIXTURES);
     const struct atm_panel_sheet sheet = {panels,     MIXTURES + 2, MIX_COLUMNS, set->height,
-                                          set->width, 224,          title};
+                                          set->width, 256,          title};
     return atm_render_panels(path, &sheet, err);
 }
 

@@ -13,7 +13,7 @@
 #include <png.h>
 #include <string.h>
 
-enum { SIDE = 64, PIXELS = SIDE * SIDE, FRAMES = 5, ZOOM = 3, PANEL = SIDE * ZOOM + 12 };
+enum { SIDE = 64, PIXELS = SIDE * SIDE, FRAMES = 5, ZOOM = 4, PANEL = SIDE * ZOOM + 12 };
 
 /* Frame t has one spike of amplitude 1 here. */
 static const double spikes[FRAMES][2] = {{20, 12}, {40, 30}, {25, 50}, {50, 50}, {10, 33}};
