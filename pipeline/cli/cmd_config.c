@@ -1,9 +1,20 @@
 #include "command.h"
 #include "mem.h"
 #include "outfile.h"
+#include "sweep.h"
 #include <stdio.h>
 
+/* The lists of a batch, too, are checked. */
+static enum atm_status check_sweep(const struct atm_config *config, struct atm_err *err) {
+    struct atm_sweep_plan plan;
+    enum atm_status status = atm_sweep_plan_init(config, &plan, err);
+    atm_sweep_plan_free(&plan);
+    return status;
+}
+
 static enum atm_status run(struct atm_call *call, struct atm_err *err) {
+    if (check_sweep(&call->config, err))
+        return err->status;
     char *text = call->configured ? atm_config_resolved(&call->config, ATM_SECTIONS_ALL)
                                   : atm_config_template();
     if (!text)

@@ -6,9 +6,15 @@
 #include "provenance.h"
 #include "stages.h"
 #include "stamp.h"
+#include "sweep.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include <xxhash.h>
 
 /* Outputs have fixed names in the run's folder. */
 enum file {
@@ -53,7 +59,7 @@ static bool has_stage(const struct job *job, enum atm_stage stage) {
 
 /* ---- Before the first stage ---- */
 
-static enum atm_status name_files(const char *config_path, struct job *job, struct atm_err *err) {
+static enum atm_status name_folder(const char *config_path, struct job *job, struct atm_err *err) {
     const char *directory = job->config->run.directory;
     const char *slash = strrchr(config_path, '/'), *name = slash ? slash + 1 : config_path;
     size_t length = strlen(name);
@@ -61,11 +67,40 @@ static enum atm_status name_files(const char *config_path, struct job *job, stru
         length -= 4;
     int used = directory[0] ? snprintf(job->folder, PATH_MAX, "%s", directory)
                             : snprintf(job->folder, PATH_MAX, "results/%.*s", (int)length, name);
-    for (int i = 0; i < FILE_COUNT && used < PATH_MAX; i++)
-        used =
-            snprintf(job->path[i], PATH_MAX, "%.*s/%s", PATH_MAX - 64, job->folder, file_names[i]);
-    return used < PATH_MAX ? atm_path_make_folder(job->folder, err)
-                           : atm_err_set(err, ATM_FAIL, "the name of the folder is too long");
+    return used < PATH_MAX - 64 ? atm_path_make_folder(job->folder, err)
+                                : atm_err_set(err, ATM_FAIL, "the name of the folder is too long");
+}
+
+/* Files [first, end) of a stage into a folder of the cache that is named by the hash of what they
+ * depend on. The stages' own stamps still say whether what lies there is right. */
+static enum atm_status share(struct job *job, const char *what, unsigned sections, enum file first,
+                             enum file end, struct atm_err *err) {
+    char folder[PATH_MAX];
+    struct atm_config copy = *job->config;
+    copy.run = (struct atm_run_options){.seed = copy.run.seed, .movie = copy.run.movie};
+    char *text = atm_config_resolved(&copy, sections | ATM_SECTION_RUN);
+    if (!text)
+        return atm_err_memory(err, "the configuration");
+    snprintf(folder, sizeof folder, "%s/%s_%016llx", job->config->run.cache, what,
+             (unsigned long long)XXH3_64bits(text, strlen(text)));
+    atm_mem_free(text);
+    for (int i = (int)first; i < (int)end; i++)
+        snprintf(job->path[i], PATH_MAX, "%.*s/%s", PATH_MAX - 64, folder, file_names[i]);
+    return atm_path_make_folder(folder, err);
+}
+
+static enum atm_status name_files(struct job *job, struct atm_err *err) {
+    const unsigned movie = ATM_SECTIONS_SYNTH;
+    const unsigned model = movie | ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE;
+    const unsigned locs = model | ATM_SECTIONS_LOCALIZE;
+    for (int i = 0; i < FILE_COUNT; i++)
+        snprintf(job->path[i], PATH_MAX, "%.*s/%s", PATH_MAX - 64, job->folder, file_names[i]);
+    if (!job->config->run.cache[0])
+        return ATM_OK;
+    enum atm_status status = share(job, "movie", movie, MOVIE_H5, MODEL, err);
+    if (!status)
+        status = share(job, "model", model, MODEL, LOCS, err);
+    return status ? status : share(job, "locs", locs, LOCS, SCORES, err);
 }
 
 static enum atm_status choose_movie(struct job *job, struct atm_err *err) {
@@ -111,7 +146,7 @@ static enum atm_status check_input(struct job *job, struct atm_err *err) {
 static enum atm_status write_resolved(const struct job *job, struct atm_err *err) {
     struct atm_config copy = *job->config;
     copy.run.threads = 0; /* no output depends on where and how fast it was made */
-    copy.run.directory[0] = 0;
+    copy.run.directory[0] = copy.run.cache[0] = 0;
     char *text = atm_config_resolved(&copy, ATM_SECTIONS_ALL);
     enum atm_status status = text ? atm_outfile_write_text(job->path[RESOLVED], text, err)
                                   : atm_err_memory(err, "the configuration");
@@ -270,16 +305,49 @@ static enum atm_status do_stage(struct job *job, enum atm_stage stage, struct at
         return score(job, err);
     case ATM_STAGE_RENDER:
         return pictures(job, err);
+    case ATM_STAGE_REPORT:
     case ATM_STAGE_COUNT:
         break;
     }
     return ATM_OK;
 }
 
-static enum atm_status run_stages(struct job *job, const char *config_path, struct atm_err *err) {
-    enum atm_status status = atm_config_stages(job->config, &job->stages, err);
+/* Runs that share stages must not make the same one at the same time: who comes second waits, and
+ * then finds it done. lock: -1 where nothing is shared. */
+static enum atm_status lock_stage(const struct job *job, enum atm_stage stage, int *lock,
+                                  struct atm_err *err) {
+    static const enum file outputs[ATM_STAGE_COUNT] = {[ATM_STAGE_SYNTH] = MOVIE_H5,
+                                                       [ATM_STAGE_TRAIN] = MODEL,
+                                                       [ATM_STAGE_CALIBRATE] = MODEL,
+                                                       [ATM_STAGE_LOCALIZE] = LOCS};
+    char path[PATH_MAX];
+    if (!job->config->run.cache[0] || stage > ATM_STAGE_LOCALIZE)
+        return ATM_OK;
+    snprintf(path, sizeof path, "%.*s.lock", PATH_MAX - 8, job->path[outputs[stage]]);
+    *lock = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+    if (*lock < 0)
+        return atm_err_errno(err, path, "open");
+    while (flock(*lock, LOCK_EX)) {
+        if (errno != EINTR)
+            return atm_err_errno(err, path, "lock");
+        if (atm_log_stopped(job->sink))
+            return atm_err_set(err, ATM_STOPPED, "while another run made what this one needs");
+    }
+    return ATM_OK;
+}
+
+static enum atm_status do_locked(struct job *job, enum atm_stage stage, struct atm_err *err) {
+    int lock = -1;
+    enum atm_status status = lock_stage(job, stage, &lock, err);
     if (!status)
-        status = name_files(config_path, job, err);
+        status = do_stage(job, stage, err);
+    if (lock >= 0)
+        close(lock);
+    return status;
+}
+
+static enum atm_status run_stages(struct job *job, struct atm_err *err) {
+    enum atm_status status = name_files(job, err);
     if (!status)
         status = check_input(job, err);
     if (!status)
@@ -292,8 +360,18 @@ static enum atm_status run_stages(struct job *job, const char *config_path, stru
             atm_log_stopped(job->sink)
                 ? atm_err_set(err, ATM_STOPPED, "before the stage %s; the same command continues",
                               atm_stage_names[stage])
-                : do_stage(job, stage, err);
+                : do_locked(job, stage, err);
     }
+    return status;
+}
+
+static enum atm_status run_all(struct job *job, const char *config_path, struct atm_err *err) {
+    enum atm_status status = atm_config_stages(job->config, &job->stages, err);
+    if (!status)
+        status = name_folder(config_path, job, err);
+    if (!status)
+        status = atm_sweep_wanted(job->config) ? atm_sweep_run(job->call, job->folder, err)
+                                               : run_stages(job, err);
     if (!status)
         atm_log(job->sink, ATM_LOG_INFO, "done; everything is in %s", job->folder);
     return status;
@@ -308,7 +386,7 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
     job->sink = call->sink;
     if (call->output)
         snprintf(call->config.run.directory, ATM_KEY_TEXT_SIZE, "%s", call->output);
-    enum atm_status status = run_stages(job, call->args[0], err);
+    enum atm_status status = run_all(job, call->args[0], err);
     atm_model_destroy(&job->model);
     atm_source_close(&job->source);
     atm_mem_free(job);
@@ -319,19 +397,24 @@ const struct atm_command atm_command_run = {
     .name = "run",
     .arguments = "CONFIG.ini [-o FOLDER]",
     .summary = "run all stages of a configuration",
-    .help = "Stages: synth, train, calibrate, localize, eval, render; run.stages says which. "
-            "Everything goes into\n"
+    .help = "Stages: synth, train, calibrate, localize, eval, render, report; run.stages says "
+            "which. Everything goes into\n"
             "run.directory (or FOLDER, or results/NAME of the configuration) under fixed names: "
             "movie, model.h5, curve.png,\n"
             "locs.hdf5, locs.csv, scores.txt, scores.json, picture.png, blocks.png, resolved.ini. "
             "With\n"
             "input.path the stages work on that movie; the eval stage then needs run.truth.\n"
             "\n"
+            "A section [sweep] makes it a batch: every combination of the values that it lists, "
+            "several "
+            "at a time,\n"
+            "with one table (results.csv, results.h5) and one report.html.\n"
+            "\n"
             "Ctrl-C stops; the same command continues, reuses what is done, and says so.",
     .min_args = 1,
     .max_args = 1,
-    .options = ATM_OPTION_OUTPUT | ATM_OPTION_TRUNCATED | ATM_OPTION_CONFIG_ARGUMENT |
-               ATM_OPTION_LIMITS,
-    .sections = ATM_SECTION_RUN,
+    .options =
+        ATM_OPTION_OUTPUT | ATM_OPTION_TRUNCATED | ATM_OPTION_CONFIG_ARGUMENT | ATM_OPTION_LIMITS,
+    .sections = ATM_SECTION_RUN | ATM_SECTION_COMPARE | ATM_SECTION_SWEEP,
     .run = run,
 };

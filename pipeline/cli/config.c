@@ -4,15 +4,15 @@
 
 static const char *const movie_formats[] = {"hdf5", "tiff", NULL};
 
-const char *const atm_stage_names[ATM_STAGE_COUNT] = {"synth",    "train", "calibrate",
-                                                      "localize", "eval",  "render"};
+const char *const atm_stage_names[ATM_STAGE_COUNT] = {"synth", "train",  "calibrate", "localize",
+                                                      "eval",  "render", "report"};
 
 static const struct atm_section run_section = {
     "run",
     "What `atomloc run` does, and what all commands share.",
     (const struct atm_key[]){
         ATM_KEY_STRING(struct atm_run_options, stages,
-                       "synth, train, calibrate, localize, eval, render",
+                       "synth, train, calibrate, localize, eval, render, report",
                        "stages of `atomloc run`, separated by commas"),
         ATM_KEY_STRING(struct atm_run_options, directory, "",
                        "folder of the results; empty: results/NAME of the configuration"),
@@ -24,8 +24,46 @@ static const struct atm_section run_section = {
                 "seed of everything random: same seed, same bytes"),
         ATM_KEY(struct atm_run_options, threads, INT, "0", 0, 4096, "",
                 "threads, 0: all cores; no result depends on it"),
+        ATM_KEY_STRING(struct atm_run_options, cache, "",
+                       "folder of movies, models and localizations that several runs share by what "
+                       "they depend on; empty: each run keeps its own"),
     },
-    6,
+    7,
+};
+
+static const struct atm_section sweep_section = {
+    "sweep",
+    "Batches: `atomloc run` does every combination of the values given here for other keys.",
+    (const struct atm_key[]){
+        ATM_KEY(struct atm_sweep_options, repeats, INT, "1", 1, 10000, "",
+                "runs of each combination, with the seeds run.seed, run.seed + 1, ..."),
+        ATM_KEY(struct atm_sweep_options, processes, INT, "0", 0, 1024, "",
+                "runs at the same time, 0: one per core; no result depends on it"),
+        ATM_KEY_STRING(
+            struct atm_sweep_options, numbers, "scores.json",
+            "file of each run whose numbers are collected in results.csv and results.h5"),
+        ATM_KEY_STRING(
+            struct atm_sweep_options, plot,
+            "jaccard, at_100_nm.all.jaccard, recall, rmse_nm, efficiency, "
+            "at_100_nm.all.rmse_over_crlb",
+            "numbers that become curves over each axis; the last parts of a name suffice"),
+        ATM_KEY_OTHERS(struct atm_sweep_options, axes, "synth.density",
+                       "0.1, 0.5, 1..5:1, log:10..100:4",
+                       "section.key = values: single ones, FROM..TO:STEP, or log:FROM..TO:COUNT"),
+    },
+    5,
+};
+
+static const struct atm_section compare_section = {
+    "compare",
+    "Tables of other programs for the same movie, scored beside ours by the eval stage.",
+    (const struct atm_key[]){
+        ATM_KEY_OTHERS(
+            struct atm_compare_options, tables, "picasso", "movie_locs.hdf5",
+            "NAME = PATH of a table in any format; one that is not there is left out, and "
+            "it is said"),
+    },
+    1,
 };
 
 size_t atm_config_bind(struct atm_config *config, unsigned sections,
@@ -44,6 +82,8 @@ size_t atm_config_bind(struct atm_config *config, unsigned sections,
         {&atm_eval_section, &config->eval},
         {&atm_render_section, &config->render},
         {&atm_figure_section, &config->figures},
+        {&compare_section, &config->compare},
+        {&sweep_section, &config->sweep},
     };
     size_t count = 0;
     for (unsigned i = 0; i < ATM_SECTION_COUNT; i++)
@@ -102,7 +142,7 @@ enum atm_status atm_config_stages(const struct atm_config *config, unsigned *sta
         if (stage < 0)
             return atm_err_set(err, ATM_FAIL,
                                "run.stages: no stage is called \"%.*s\"; there are synth, train, "
-                               "calibrate, localize, eval, render",
+                               "calibrate, localize, eval, render, report",
                                (int)length, at);
         set |= 1u << stage;
         at += length;

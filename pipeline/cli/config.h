@@ -18,9 +18,24 @@ struct atm_run_options {
     char truth[ATM_KEY_TEXT_SIZE];     /* table of the eval stage; empty: the synth stage's */
     int movie;                         /* enum atm_run_movie: format of the synth stage */
     int64_t seed;
-    int64_t threads; /* 0: all cores */
+    int64_t threads;               /* 0: all cores */
+    char cache[ATM_KEY_TEXT_SIZE]; /* folder of stages that several runs share; empty: none */
 };
 enum atm_run_movie { ATM_RUN_HDF5, ATM_RUN_TIFF };
+
+/* Batches: every combination of the axes' values, each `repeats` times with its own seed. */
+struct atm_sweep_options {
+    int64_t repeats;
+    int64_t processes;               /* 0: as many as cores */
+    char numbers[ATM_KEY_TEXT_SIZE]; /* of a run's files the JSON that is collected */
+    char plot[ATM_KEY_TEXT_SIZE];    /* which of its numbers become curves */
+    struct atm_ini_pairs axes;       /* "synth.density" = "0.1, 0.5, 1..5:1" */
+};
+
+/* Tables of other programs that stand beside ours: NAME = PATH. */
+struct atm_compare_options {
+    struct atm_ini_pairs tables;
+};
 
 struct atm_config {
     struct atm_run_options run;
@@ -36,6 +51,8 @@ struct atm_config {
     struct atm_eval_options eval;
     struct atm_render_options render;
     struct atm_figure_options figures;
+    struct atm_compare_options compare;
+    struct atm_sweep_options sweep;
 };
 
 /* Sets of sections, in the order in which they are bound and printed. */
@@ -53,8 +70,10 @@ enum {
     ATM_SECTION_EVAL = 1 << 10,
     ATM_SECTION_RENDER = 1 << 11,
     ATM_SECTION_FIGURES = 1 << 12,
-    ATM_SECTIONS_ALL = (1 << 13) - 1,
-    ATM_SECTION_COUNT = 13,
+    ATM_SECTION_COMPARE = 1 << 13,
+    ATM_SECTION_SWEEP = 1 << 14,
+    ATM_SECTIONS_ALL = (1 << 15) - 1,
+    ATM_SECTION_COUNT = 15,
 
     /* What decides a trained model, the localizations found with one, and a synthetic movie. */
     ATM_SECTIONS_LEARN = ATM_SECTION_CAMERA | ATM_SECTION_INPUT | ATM_SECTION_MODEL |
@@ -85,6 +104,7 @@ enum atm_stage {
     ATM_STAGE_LOCALIZE,
     ATM_STAGE_EVAL,
     ATM_STAGE_RENDER,
+    ATM_STAGE_REPORT,
     ATM_STAGE_COUNT
 };
 extern const char *const atm_stage_names[ATM_STAGE_COUNT];

@@ -78,7 +78,15 @@ static const struct atm_binding *find_section(const struct atm_binding *bindings
 
 static const struct atm_key *find_key(const struct atm_section *section, const char *name) {
     for (size_t i = 0; i < section->key_count; i++)
-        if (strcmp(section->keys[i].name, name) == 0)
+        if (section->keys[i].type != ATM_KEY_REST && strcmp(section->keys[i].name, name) == 0)
+            return &section->keys[i];
+    return NULL;
+}
+
+/* The row that takes keys of other names, or NULL. */
+static const struct atm_key *find_rest(const struct atm_section *section) {
+    for (size_t i = 0; i < section->key_count; i++)
+        if (section->keys[i].type == ATM_KEY_REST)
             return &section->keys[i];
     return NULL;
 }
@@ -115,6 +123,8 @@ static enum atm_status locate(const struct atm_binding *bindings, size_t count, 
     if (!*binding)
         return unknown_section(bindings, count, section, err);
     *key = find_key((*binding)->section, name);
+    if (!*key)
+        *key = find_rest((*binding)->section);
     return *key ? ATM_OK : unknown_key(bindings, count, (*binding)->section, name, err);
 }
 
@@ -148,9 +158,13 @@ static enum atm_status assign(struct stream *s, const char *section, const char 
     const struct atm_binding *binding;
     const struct atm_key *key;
     enum atm_status status = locate(s->bindings, s->count, section, name, &binding, &key, s->err);
-    if (status == ATM_OK && *seen_flag(s, binding, key))
+    bool rest = status == ATM_OK && key->type == ATM_KEY_REST;
+    if (status == ATM_OK && !rest && *seen_flag(s, binding, key))
         status = atm_err_set(s->err, ATM_FAIL, "'%s' appears a second time in [%s]", name, section);
-    if (status == ATM_OK) {
+    if (rest) {
+        status = atm_ini_pairs_add((void *)((char *)binding->options + key->offset), name, s->value,
+                                   0, s->err);
+    } else if (status == ATM_OK) {
         *seen_flag(s, binding, key) = true;
         status = atm_ini_value_parse(key, s->value, binding->options, s->err);
     }
@@ -339,7 +353,10 @@ enum atm_status atm_ini_set(const char *assignment, const struct atm_binding *bi
     *dot = '\0';
     enum atm_status status =
         locate(bindings, count, trim(text), trim(dot + 1), &binding, &key, err);
-    if (status == ATM_OK)
+    if (status == ATM_OK && key->type == ATM_KEY_REST)
+        status = atm_ini_pairs_add((void *)((char *)binding->options + key->offset), trim(dot + 1),
+                                   trim(equals + 1), 1, err);
+    else if (status == ATM_OK)
         status = atm_ini_value_parse(key, trim(equals + 1), binding->options, err);
     if (status == ATM_OK)
         return ATM_OK;

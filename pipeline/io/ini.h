@@ -13,8 +13,19 @@ enum atm_key_type {
     ATM_KEY_BOOL,   /* bool: yes/no, true/false, on/off, 1/0 */
     ATM_KEY_CHOICE, /* int: index into choices */
     ATM_KEY_TEXT,   /* char[ATM_KEY_TEXT_SIZE] */
+    ATM_KEY_REST,   /* struct atm_ini_pairs: keys of any other name, as text; one row per section */
 };
 enum { ATM_KEY_TEXT_SIZE = 512 };
+
+/* Keys whose names the section does not know, in the order of the file. */
+enum { ATM_INI_PAIRS = 16, ATM_INI_PAIR_NAME = 64 };
+struct atm_ini_pairs {
+    int count;
+    struct atm_ini_pair {
+        char name[ATM_INI_PAIR_NAME];
+        char value[ATM_KEY_TEXT_SIZE];
+    } items[ATM_INI_PAIRS];
+};
 
 struct atm_key {
     const char *name;
@@ -48,6 +59,9 @@ struct atm_binding {
     { #field, ATM_KEY_CHOICE, offsetof(type_, field), fallback_, 0, 0, choices_, "", help_ }
 #define ATM_KEY_STRING(type_, field, fallback_, help_)                                             \
     { #field, ATM_KEY_TEXT, offsetof(type_, field), fallback_, 0, 0, NULL, "", help_ }
+/* Where the keys of other names go; name_ and fallback_ are an example of one. */
+#define ATM_KEY_OTHERS(type_, field, name_, fallback_, help_)                                      \
+    { name_, ATM_KEY_REST, offsetof(type_, field), fallback_, 0, 0, NULL, "", help_ }
 
 void atm_ini_defaults(const struct atm_binding *bindings, size_t count);
 /* Errors (ATM_FAIL) with file, line and the nearest known key: unknown or duplicate keys or

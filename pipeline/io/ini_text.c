@@ -32,6 +32,21 @@ static void put_key_help(FILE *out, const struct atm_key *key) {
     put_comment(out, line);
 }
 
+/* The keys of other names; in a template an example, commented out. */
+static void put_rest(FILE *out, const struct atm_key *key, const void *options, int with_help) {
+    const struct atm_ini_pairs *pairs = (const void *)((const char *)options + key->offset);
+    char value[ATM_INI_VALUE_SIZE];
+    if (with_help) {
+        put_key_help(out, key);
+        fprintf(out, "# %s = %s\n", key->name, key->fallback);
+        return;
+    }
+    for (int i = 0; i < pairs->count; i++) {
+        atm_ini_value_quote(pairs->items[i].value, value);
+        fprintf(out, "%s = %s\n", pairs->items[i].name, value);
+    }
+}
+
 static void put_section(FILE *out, const struct atm_binding *binding, int with_help) {
     const struct atm_section *section = binding->section;
     if (with_help && section->help)
@@ -40,6 +55,10 @@ static void put_section(FILE *out, const struct atm_binding *binding, int with_h
     for (size_t i = 0; i < section->key_count; i++) {
         const struct atm_key *key = &section->keys[i];
         char value[ATM_INI_VALUE_SIZE];
+        if (key->type == ATM_KEY_REST) {
+            put_rest(out, key, binding->options, with_help);
+            continue;
+        }
         if (with_help)
             put_key_help(out, key);
         if (with_help)

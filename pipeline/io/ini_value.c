@@ -58,6 +58,7 @@ void atm_ini_value_allowed(const struct atm_key *key, char *out, size_t size) {
         choices_text(key, out, size);
         break;
     case ATM_KEY_TEXT:
+    case ATM_KEY_REST:
         snprintf(out, size, "%s", "");
         break;
     }
@@ -142,9 +143,34 @@ static enum atm_status parse_text(const struct atm_key *key, const char *text, v
     return ATM_OK;
 }
 
+enum atm_status atm_ini_pairs_add(struct atm_ini_pairs *pairs, const char *name, const char *value,
+                                  int replace, struct atm_err *err) {
+    int at = 0;
+    while (at < pairs->count && strcmp(pairs->items[at].name, name) != 0)
+        at++;
+    if (at < pairs->count && !replace)
+        return atm_err_set(err, ATM_FAIL, "'%s' appears a second time", name);
+    if (at == ATM_INI_PAIRS || strlen(name) >= ATM_INI_PAIR_NAME ||
+        strlen(value) >= ATM_KEY_TEXT_SIZE)
+        return atm_err_set(err, ATM_FAIL,
+                           "'%.60s': at most %d such keys, names of %d and values of %d bytes are "
+                           "possible",
+                           name, ATM_INI_PAIRS, ATM_INI_PAIR_NAME - 1, ATM_KEY_TEXT_SIZE - 1);
+    struct atm_ini_pair *pair = &pairs->items[at];
+    memcpy(pair->name, name, strlen(name) + 1);
+    memset(pair->value, 0, sizeof pair->value);
+    memcpy(pair->value, value, strlen(value));
+    pairs->count += at == pairs->count;
+    return ATM_OK;
+}
+
 enum atm_status atm_ini_value_parse(const struct atm_key *key, const char *text, void *options,
                                     struct atm_err *err) {
     void *field = (char *)options + key->offset;
+    if (key->type == ATM_KEY_REST) { /* its default: none */
+        memset(field, 0, sizeof(struct atm_ini_pairs));
+        return ATM_OK;
+    }
     if (key->type == ATM_KEY_TEXT)
         return parse_text(key, text, field, err);
     if (!*text)
@@ -213,6 +239,9 @@ void atm_ini_value_format(const struct atm_key *key, const void *options,
         break;
     case ATM_KEY_TEXT:
         atm_ini_value_quote(field, out);
+        break;
+    case ATM_KEY_REST:
+        out[0] = 0;
         break;
     }
 }

@@ -12,6 +12,10 @@ enum { ATM_INI_VALUE_SIZE = 2 * ATM_KEY_TEXT_SIZE + 8 };
 enum atm_status atm_ini_value_parse(const struct atm_key *key, const char *text, void *options,
                                     struct atm_err *err);
 
+/* Add a key of another name, or with `replace` change the one that is there. */
+enum atm_status atm_ini_pairs_add(struct atm_ini_pairs *pairs, const char *name, const char *value,
+                                  int replace, struct atm_err *err);
+
 /* The text that parses back to the same value, quoted where a file needs it. */
 void atm_ini_value_format(const struct atm_key *key, const void *options,
                           char out[ATM_INI_VALUE_SIZE]);
