@@ -25,8 +25,10 @@ static void put_floats(FILE *out, const float *values, ptrdiff_t count) {
 }
 
 static void put_numbers(FILE *out, const float *values, ptrdiff_t count) {
-    for (ptrdiff_t i = 0; i < count; i++)
-        fprintf(out, "%s%.6g", i ? "," : "[", (double)values[i]);
+    for (ptrdiff_t i = 0; i < count; i++) {
+        fputc(i ? ',' : '[', out);
+        atm_json_number(out, (double)values[i]);
+    }
     fputc(']', out);
 }
 

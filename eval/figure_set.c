@@ -11,7 +11,6 @@ enum {
     SAMPLE_BLOCKS = 50000, /* fewer images where they have many blocks */
     RENDER_BLOCKS = 512,   /* rendered at a time */
 };
-static const double LOW_QUANTILE = 0.01, HIGH_QUANTILE = 0.99;
 
 static ptrdiff_t padded(ptrdiff_t extent, ptrdiff_t cell) {
     return cell ? (extent + cell - 1) / cell * cell : extent;
@@ -132,7 +131,39 @@ double atm_figure_set_error(const struct atm_figure_set *set, const float *input
                             const float *output) {
     const ptrdiff_t pixels = set->height * set->width;
     const double norm = atm_loss_norm(pixels, input);
-    return atm_loss_mse(pixels, output, input, NULL) * (double)pixels / (norm * norm);
+    return norm > 0 ? atm_loss_mse(pixels, output, input, NULL) * (double)pixels / (norm * norm)
+                    : NAN;
+}
+
+void atm_figure_apart_free(struct atm_figure_apart *apart) {
+    atm_mem_free(apart->input);
+    atm_mem_free(apart->output);
+    atm_mem_free(apart->latents);
+    atm_mem_free(apart->share);
+    *apart = (struct atm_figure_apart){0};
+}
+
+enum atm_status atm_figure_set_take_apart(struct atm_figure_set *set, ptrdiff_t image,
+                                          struct atm_figure_apart *apart, struct atm_err *err) {
+    const size_t pixels = (size_t)(set->height * set->width), blocks = (size_t)set->size.blocks;
+    apart->blocks = set->size.blocks;
+    apart->input = atm_mem_alloc(pixels, sizeof *apart->input);
+    apart->output = atm_mem_alloc(pixels, sizeof *apart->output);
+    apart->latents = atm_mem_alloc(blocks, (size_t)set->model->latent * sizeof *apart->latents);
+    apart->share = atm_mem_alloc(blocks, sizeof *apart->share);
+    if (!apart->input || !apart->output || !apart->latents || !apart->share)
+        return atm_err_memory(err, "figures");
+    enum atm_status status =
+        atm_figure_set_encode(set, 1, &image, apart->input, apart->latents, err);
+    if (!status)
+        status = atm_figure_set_norms(set, apart->blocks, apart->latents, apart->share, err);
+    if (status)
+        return status;
+    atm_figure_set_decode(set, 1, apart->latents, apart->output);
+    const double norm = atm_figure_set_norm(set, apart->input);
+    for (ptrdiff_t b = 0; b < apart->blocks; b++)
+        apart->share[b] = norm > 0 ? apart->share[b] / norm : 0;
+    return ATM_OK;
 }
 
 ptrdiff_t atm_figure_set_truth(const struct atm_figure_set *set, ptrdiff_t index,
@@ -164,8 +195,8 @@ static void one_range(struct atm_figure_set *set, ptrdiff_t member, ptrdiff_t d,
                 values[count++] = latents[i * latent + d];
     gsl_sort_float(values, 1, count);
     const double last = (double)(count - 1);
-    set->low[member * latent + d] = values[(size_t)floor(LOW_QUANTILE * last)];
-    set->high[member * latent + d] = values[(size_t)ceil(HIGH_QUANTILE * last)];
+    set->low[member * latent + d] = values[(size_t)floor(ATM_FIGURE_LOW_PERCENT * last / 100)];
+    set->high[member * latent + d] = values[(size_t)ceil(ATM_FIGURE_HIGH_PERCENT * last / 100)];
 }
 
 struct sample {

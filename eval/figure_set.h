@@ -21,12 +21,11 @@ struct atm_figure_set {
     ptrdiff_t chunk_index;
 };
 
-/* A block is active in an image when |g(z)| / |image| is at least this (DESIGN.md 5.1). */
-#define ATM_FIGURE_ACTIVE 0.05
+/* Range of a coordinate: these quantiles over the sampled images in which the block is active, that
+ * is |g(z)| / |image| is at least `active` (all of them where it never is). Blocks of a grid's
+ * cells count as one: cells are alike. */
+enum { ATM_FIGURE_LOW_PERCENT = 1, ATM_FIGURE_HIGH_PERCENT = 99 };
 
-/* Range of a coordinate: 1 % and 99 % quantiles over those sampled images in which the block is
- * active (all of them where it never is). Blocks of a grid's cells count as one: cells are alike.
- */
 enum atm_status atm_figure_set_init(struct atm_figure_set *set, struct atm_source *source,
                                     const struct atm_model *model, const struct atm_table *truth,
                                     double active, struct atm_err *err);
@@ -50,9 +49,22 @@ enum atm_status atm_figure_set_atoms(const struct atm_figure_set *set, ptrdiff_t
                                      struct atm_err *err);
 /* Norm of an image (height, width). */
 double atm_figure_set_norm(const struct atm_figure_set *set, const float *image);
-/* |output - input|^2 / |input|^2. */
+/* |output - input|^2 / |input|^2; NAN for an empty input. */
 double atm_figure_set_error(const struct atm_figure_set *set, const float *input,
                             const float *output);
+
+/* One image taken apart: input and output (height, width), latents (blocks, d0), and |g(z)| /
+ * |image| of every block (0 in an empty image). Zero-initialise; release by atm_figure_apart_free.
+ */
+struct atm_figure_apart {
+    float *input, *output, *latents; /* owned */
+    double *share;                   /* owned */
+    ptrdiff_t blocks;
+};
+enum atm_status atm_figure_set_take_apart(struct atm_figure_set *set, ptrdiff_t image,
+                                          struct atm_figure_apart *apart, struct atm_err *err);
+void atm_figure_apart_free(struct atm_figure_apart *apart);
+
 /* The true emitters of image `index`: *rows borrowed; returns their number, 0 without a truth. */
 ptrdiff_t atm_figure_set_truth(const struct atm_figure_set *set, ptrdiff_t index,
                                const struct atm_loc **rows);

@@ -8,9 +8,9 @@
 #include "figures.h"
 #include "mem.h"
 #include "movie.h"
+#include "picture.h"
 #include "test_folder.h"
 #include <math.h>
-#include <png.h>
 #include <string.h>
 
 enum { SIDE = 64, PIXELS = SIDE * SIDE, FRAMES = 5, ZOOM = 4, PANEL = SIDE * ZOOM + 12 };
@@ -97,22 +97,6 @@ static void tear_down(struct fixture *f) {
     atm_source_close(&f->source);
     atm_model_destroy(&f->model);
     unlink(at("stack.h5"));
-}
-
-struct picture {
-    int height, width;
-    uint8_t *rgb;
-};
-
-static struct picture read_back(const char *path) {
-    png_image image = {.version = PNG_IMAGE_VERSION};
-    assert_true(png_image_begin_read_from_file(&image, path));
-    image.format = PNG_FORMAT_RGB;
-    struct picture picture = {(int)image.height, (int)image.width, NULL};
-    picture.rgb = malloc(PNG_IMAGE_SIZE(image));
-    assert_true(png_image_finish_read(&image, NULL, picture.rgb, 0, NULL));
-    unlink(path);
-    return picture;
 }
 
 /* The middle of pixel (x, y) of a panel; titles have two lines of 22 px, captions 24. */
@@ -230,8 +214,8 @@ static void ranges_are_those_of_the_set(void **state) {
     tear_down(&f);
 }
 
-/* A model on a grid: the sum of its atoms, each put in its place, is its image. (At the border h does
- * not see what lies outside, of an atom alone it does.) */
+/* A model on a grid: the sum of its atoms, each put in its place, is its image. (At the border h
+ * does not see what lies outside, of an atom alone it does.) */
 static void atoms_of_a_grid_add_up(void **state) {
     (void)state;
     struct fixture f = set_up(make_model(ATM_MODEL_CONVOLUTIONAL), false);

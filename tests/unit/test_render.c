@@ -12,9 +12,9 @@
 #include "ini.h"
 #include "mem.h"
 #include "outfile.h"
+#include "picture.h"
 #include "render.h"
 #include <math.h>
-#include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,23 +51,6 @@ static struct atm_loc loc(double x, double y) {
 static struct atm_table table_of(struct atm_loc *rows, ptrdiff_t count, ptrdiff_t side) {
     return (struct atm_table){
         .rows = rows, .count = count, .height = side, .width = side, .pixel_size_nm = 100};
-}
-
-/* A PNG read back; data is freed by read_free. */
-struct picture {
-    int height, width;
-    uint8_t *rgb;
-};
-
-static struct picture read_back(const char *path) {
-    png_image image = {.version = PNG_IMAGE_VERSION};
-    assert_true(png_image_begin_read_from_file(&image, path));
-    image.format = PNG_FORMAT_RGB;
-    struct picture picture = {(int)image.height, (int)image.width, NULL};
-    picture.rgb = malloc(PNG_IMAGE_SIZE(image));
-    assert_true(png_image_finish_read(&image, NULL, picture.rgb, 0, NULL));
-    assert_int_equal(unlink(path), 0);
-    return picture;
 }
 
 static ptrdiff_t count_color(const struct picture *picture, int r, int g, int b) {
