@@ -70,7 +70,10 @@ const struct atm_command atm_command_eval = {
         "the score at\n"
         "eval.tolerance_nm, at 100 nm and by the SMLM Challenge's rules, with bias, intervals, "
         "the Cramer-Rao\n"
-        "limit and two controls; several LOCS are compared, one line each.",
+        "limit and two controls; several LOCS are compared, one line each.\n"
+        "A MODEL on a STACK of test images gives figures, a page with sliders (index.html) and, "
+        "where the stack\n"
+        "has /truth, numbers, in a folder.",
     .min_args = 2,
     .max_args = 1 + ATM_MOST_SCORED,
     .options = ATM_OPTION_OUTPUT | ATM_OPTION_JSON | ATM_OPTION_LIMITS,
