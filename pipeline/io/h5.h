@@ -69,6 +69,10 @@ enum atm_status atm_h5_write_table(struct atm_h5 *file, const char *name,
                                    struct atm_err *err);
 enum atm_status atm_h5_table_size(const struct atm_h5 *file, const char *name, ptrdiff_t *count,
                                   struct atm_err *err);
+/* Names of the columns that are numbers, in the file's order. */
+enum atm_status atm_h5_table_fields(const struct atm_h5 *file, const char *name,
+                                    enum atm_status (*visit)(void *context, const char *field),
+                                    void *context, struct atm_err *err);
 bool atm_h5_table_has(const struct atm_h5 *file, const char *name, const char *field);
 /* Fields that the file has are converted and filled; others are left as the caller set them. */
 enum atm_status atm_h5_read_table(const struct atm_h5 *file, const char *name,

@@ -4,7 +4,7 @@
 #include "mem.h"
 #include <string.h>
 
-enum { GZIP_LEVEL = 4, ROWS_PER_CHUNK = 4096, MAX_FIELDS = 64 };
+enum { GZIP_LEVEL = 4, ROWS_PER_CHUNK = 4096, MAX_FIELDS = 128 };
 
 /* Packed type of the fields as stored in a file. */
 static hid_t stored_type(const struct atm_h5_field *fields, int field_count) {
@@ -98,6 +98,30 @@ bool atm_h5_table_has(const struct atm_h5 *file, const char *name, const char *f
     return has;
 }
 
+static bool is_number(hid_t type, unsigned member) {
+    H5T_class_t class = H5Tget_member_class(type, member);
+    return class == H5T_INTEGER || class == H5T_FLOAT;
+}
+
+enum atm_status atm_h5_table_fields(const struct atm_h5 *file, const char *name,
+                                    enum atm_status (*visit)(void *context, const char *field),
+                                    void *context, struct atm_err *err) {
+    hid_t set, type;
+    ptrdiff_t count;
+    enum atm_status status = open_table(file, name, &set, &type, &count, err);
+    if (status != ATM_OK)
+        return status;
+    for (int i = 0; i < H5Tget_nmembers(type) && status == ATM_OK; i++) {
+        char *field = H5Tget_member_name(type, (unsigned)i);
+        if (field && is_number(type, (unsigned)i))
+            status = visit(context, field);
+        H5free_memory(field);
+    }
+    H5Tclose(type);
+    H5Dclose(set);
+    return status;
+}
+
 /* Packed type of those fields that the file has as numbers; their indices go to `found`. */
 static enum atm_status common_fields(const struct atm_h5 *file, const char *name, hid_t type,
                                      const struct atm_h5_field *fields, int field_count,
@@ -107,8 +131,7 @@ static enum atm_status common_fields(const struct atm_h5 *file, const char *name
         int member = H5Tget_member_index(type, fields[i].name);
         if (member < 0)
             continue;
-        H5T_class_t class = H5Tget_member_class(type, (unsigned)member);
-        if (class != H5T_INTEGER && class != H5T_FLOAT)
+        if (!is_number(type, (unsigned)member))
             return atm_err_set(err, ATM_FAIL, "%s: column %s of %s is not a number", file->path,
                                fields[i].name, name);
         found[(*found_count)++] = i;

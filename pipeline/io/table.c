@@ -46,9 +46,36 @@ enum atm_status atm_table_append(struct atm_table *table, const struct atm_loc *
     return ATM_OK;
 }
 
+enum atm_status atm_table_add_extra(struct atm_table *table, const char *name, double **values,
+                                    struct atm_err *err) {
+    if (!table->extras)
+        table->extras = atm_mem_alloc(ATM_EXTRAS, sizeof *table->extras);
+    if (table->extra_count == ATM_EXTRAS)
+        return atm_err_set(err, ATM_FAIL, "a table has at most %d columns of its own", ATM_EXTRAS);
+    *values = atm_mem_alloc((size_t)table->count, sizeof **values);
+    if (!table->extras || !*values) {
+        atm_mem_free(*values);
+        return atm_err_memory(err, "a column of the table");
+    }
+    struct atm_extra *extra = &table->extras[table->extra_count++];
+    snprintf(extra->name, sizeof extra->name, "%s", name);
+    extra->values = *values;
+    return ATM_OK;
+}
+
+static void free_extras(struct atm_table *table) {
+    for (int i = 0; i < table->extra_count; i++)
+        atm_mem_free(table->extras[i].values);
+    atm_mem_free(table->extras);
+    table->extras = NULL;
+    table->extra_count = 0;
+}
+
 void atm_table_free(struct atm_table *table) {
+    free_extras(table);
     atm_mem_free(table->rows);
     atm_mem_free(table->provenance);
+    atm_mem_free(table->side);
     atm_table_init(table);
 }
 
@@ -78,12 +105,21 @@ static int compare_plain(const void *a, const void *b) {
     return order ? order : memcmp(a, b, sizeof(struct atm_loc));
 }
 
+static void move_extras(struct atm_table *table, ptrdiff_t to, ptrdiff_t from) {
+    for (int i = 0; i < table->extra_count; i++)
+        table->extras[i].values[to] = table->extras[i].values[from];
+}
+
 /* rows[i] = what order[i] points to, cycle by cycle; order is used up. */
-static void permute(struct atm_loc *rows, const struct atm_loc **order, ptrdiff_t count) {
-    for (ptrdiff_t start = 0; start < count; start++) {
+static void permute(struct atm_table *table, const struct atm_loc **order) {
+    struct atm_loc *rows = table->rows;
+    double first_extras[ATM_EXTRAS];
+    for (ptrdiff_t start = 0; start < table->count; start++) {
         if (!order[start])
             continue;
         struct atm_loc first = rows[start];
+        for (int i = 0; i < table->extra_count; i++)
+            first_extras[i] = table->extras[i].values[start];
         ptrdiff_t to = start;
         for (;;) {
             ptrdiff_t from = order[to] - rows;
@@ -91,9 +127,12 @@ static void permute(struct atm_loc *rows, const struct atm_loc **order, ptrdiff_
             if (from == start)
                 break;
             rows[to] = rows[from];
+            move_extras(table, to, from);
             to = from;
         }
         rows[to] = first;
+        for (int i = 0; i < table->extra_count; i++)
+            table->extras[i].values[to] = first_extras[i];
     }
 }
 
@@ -105,14 +144,15 @@ void atm_table_sort(struct atm_table *table) {
     if (sorted >= count)
         return;
     const struct atm_loc **order = atm_mem_alloc((size_t)count, sizeof *order);
-    if (!order) { /* still one well-defined order, though ties no longer keep theirs */
+    if (!order) {           /* still one well-defined order, though ties no longer keep theirs */
+        free_extras(table); /* they would belong to other rows */
         qsort(rows, (size_t)count, sizeof *rows, compare_plain);
         return;
     }
     for (ptrdiff_t i = 0; i < count; i++)
         order[i] = &rows[i];
     qsort(order, (size_t)count, sizeof *order, compare_pointers);
-    permute(rows, order, count);
+    permute(table, order);
     atm_mem_free(order);
 }
 
@@ -135,6 +175,7 @@ void atm_table_tidy(struct atm_table *table, unsigned candidates) {
         if (row->frame < 0 || !isfinite(row->x) || !isfinite(row->y))
             continue;
         found |= columns_of(row);
+        move_extras(table, kept, i);
         table->rows[kept++] = *row;
     }
     table->skipped += table->count - kept;

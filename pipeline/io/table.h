@@ -41,13 +41,24 @@ enum atm_table_column {
     ATM_COLUMN_QUALITY = 1 << 5, /* llr, chi2, iterations, flags, blocks */
 };
 
+/* A column that atm_loc does not know: another program's, or one that a later step computed. */
+enum { ATM_EXTRA_NAME = 32, ATM_EXTRAS = 64 };
+struct atm_extra {
+    char name[ATM_EXTRA_NAME]; /* as in the file: letters, digits and _ */
+    double *values;            /* owned, one per row */
+};
+
 struct atm_table {
     struct atm_loc *rows; /* owned */
     ptrdiff_t count, capacity;
+    struct atm_extra *extras; /* owned; rows are not appended to a table that has some */
+    int extra_count;
     unsigned columns;                /* set of enum atm_table_column */
     ptrdiff_t frames, height, width; /* of the movie; 0 unknown */
     double pixel_size_nm;            /* NAN unknown */
     char *provenance;                /* owned text or NULL */
+    char *side;                      /* owned YAML documents of Picasso's side file, as read and
+                                        appended to; written as they are. NULL: made of the rest */
     ptrdiff_t skipped;               /* rows that reading left out: no finite frame or position */
 };
 
@@ -57,6 +68,15 @@ struct atm_loc atm_loc_empty(void);
 void atm_table_init(struct atm_table *table);
 enum atm_status atm_table_append(struct atm_table *table, const struct atm_loc *row,
                                  struct atm_err *err);
+/* A new column of zeros, ATM_EXTRAS at most; *values is borrowed and has table->count elements. */
+enum atm_status atm_table_add_extra(struct atm_table *table, const char *name, double **values,
+                                    struct atm_err *err);
+/* Append a document to the side file: what a processing step did, as pairs of key and value. */
+struct atm_table_pair {
+    const char *key, *value;
+};
+enum atm_status atm_table_add_document(struct atm_table *table, const struct atm_table_pair *pairs,
+                                       int count, struct atm_err *err);
 /* Stable order by frame, then y, then x. */
 void atm_table_sort(struct atm_table *table);
 void atm_table_free(struct atm_table *table);

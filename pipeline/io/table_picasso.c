@@ -4,6 +4,7 @@
 #include "h5.h"
 #include "mem.h"
 #include "outfile.h"
+#include <ctype.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -97,6 +98,74 @@ static enum atm_status read_rows(const struct atm_h5 *file, const char *name,
                              err);
 }
 
+/* Columns of the file that atm_loc has no place for. */
+struct unknown_columns {
+    const struct atm_h5 *file;
+    const char *set;
+    struct atm_table *table;
+    struct atm_err *err;
+};
+
+/* log_likelihood is read as llr, and ellipticity follows from sx and sy. */
+static bool has_place(const char *name) {
+    if (strcmp(name, "log_likelihood") == 0 || strcmp(name, "ellipticity") == 0)
+        return true;
+    for (int i = 0; i < READ_COUNT; i++)
+        if (strcmp(name, read_fields[i].name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_word(const char *name) {
+    size_t length = strlen(name);
+    return length > 0 && length < ATM_EXTRA_NAME && !isdigit((unsigned char)name[0]) &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+               length;
+}
+
+static bool all_zero(const double *values, ptrdiff_t count) {
+    for (ptrdiff_t i = 0; i < count; i++)
+        if (values[i] != 0)
+            return false;
+    return true;
+}
+
+static enum atm_status take_column(void *context, const char *name) {
+    const struct unknown_columns *unknown = context;
+    struct atm_table *table = unknown->table;
+    double *values = NULL;
+    if (has_place(name) || !is_word(name) || table->extra_count == ATM_EXTRAS)
+        return ATM_OK;
+    enum atm_status status = atm_table_add_extra(table, name, &values, unknown->err);
+    const struct atm_h5_field field = {name, ATM_H5_F64, ATM_H5_F64, 0};
+    if (status != ATM_OK)
+        return status;
+    status = atm_h5_read_table(unknown->file, unknown->set, &field, 1, values, sizeof *values,
+                               table->count, unknown->err);
+    if (strcmp(name, "net_gradient") == 0 && all_zero(values, table->count)) /* we write none */
+        atm_mem_free(table->extras[--table->extra_count].values);
+    return status;
+}
+
+/* The rows that only we look at have the same columns. */
+static enum atm_status read_outside(const struct atm_h5 *file, struct atm_table *table,
+                                    struct atm_err *err) {
+    ptrdiff_t inside = table->count;
+    enum atm_status status = read_rows(file, OUTSIDE, table, err);
+    for (int i = 0; i < table->extra_count && status == ATM_OK; i++) {
+        struct atm_extra *extra = &table->extras[i];
+        const struct atm_h5_field field = {extra->name, ATM_H5_F64, ATM_H5_F64, 0};
+        double *grown = atm_mem_grow(extra->values, (size_t)inside, (size_t)table->count,
+                                     sizeof *extra->values);
+        if (!grown)
+            return atm_err_memory(err, atm_h5_path(file));
+        extra->values = grown;
+        status = atm_h5_read_table(file, OUTSIDE, &field, 1, grown + inside, sizeof *grown,
+                                   table->count - inside, err);
+    }
+    return status;
+}
+
 /* Writing replaces unknown values by 0, since Picasso drops rows with NaN: take that back. */
 static void restore_unknown(struct atm_table *table, unsigned columns) {
     for (ptrdiff_t i = 0; i < table->count; i++) {
@@ -122,14 +191,17 @@ static void restore_unknown(struct atm_table *table, unsigned columns) {
 static enum atm_status read_locs(const struct atm_h5 *file, const char *path,
                                  struct atm_table *table, struct atm_err *err) {
     double columns = NAN; /* a foreign file has no such attribute: believe its columns */
-    enum atm_status status = read_rows(file, LOCS, table, err);
+    enum atm_status status = atm_h5_read_number(file, LOCS, COLUMNS, &columns, err);
+    bool known = columns >= 0 && columns < 1 << 16;
+    struct unknown_columns unknown = {file, LOCS, table, err};
+    if (status == ATM_OK)
+        status = read_rows(file, LOCS, table, err);
+    if (status == ATM_OK)
+        status = atm_h5_table_fields(file, LOCS, take_column, &unknown, err);
     if (status == ATM_OK && atm_h5_exists(file, OUTSIDE)) {
-        status = read_rows(file, OUTSIDE, table, err);
+        status = read_outside(file, table, err);
         atm_table_sort(table);
     }
-    if (status == ATM_OK)
-        status = atm_h5_read_number(file, LOCS, COLUMNS, &columns, err);
-    bool known = columns >= 0 && columns < 1 << 16;
     unsigned candidates = known ? (unsigned)columns : ~0u;
     if (status == ATM_OK) {
         restore_unknown(table, candidates);
@@ -165,24 +237,27 @@ static enum atm_status read_stack_size(const struct atm_h5 *file, struct atm_tab
     return status;
 }
 
+static enum atm_status read_set(const struct atm_h5 *file, const char *path,
+                                struct atm_table *table, struct atm_err *err) {
+    if (atm_h5_exists(file, LOCS))
+        return read_locs(file, path, table, err);
+    if (!atm_h5_exists(file, TRUTH))
+        return atm_err_set(err, ATM_FAIL,
+                           "%s: holds no table: neither /locs (Picasso) nor /truth (stack)", path);
+    enum atm_status status = read_rows(file, TRUTH, table, err);
+    atm_table_tidy(table, ATM_COLUMN_PHOTONS | ATM_COLUMN_BACKGROUND | ATM_COLUMN_ID);
+    return status == ATM_OK ? read_stack_size(file, table, err) : status;
+}
+
 enum atm_status atm_table_read_h5(const char *path, struct atm_table *table, struct atm_err *err) {
     struct atm_h5 *file = NULL;
     enum atm_status status = atm_h5_open(path, &file, err);
     if (status != ATM_OK)
         return status;
-    if (atm_h5_exists(file, LOCS)) {
-        status = read_locs(file, path, table, err);
-    } else if (atm_h5_exists(file, TRUTH)) {
-        status = read_rows(file, TRUTH, table, err);
-        atm_table_tidy(table, ATM_COLUMN_PHOTONS | ATM_COLUMN_BACKGROUND | ATM_COLUMN_ID);
-        if (status == ATM_OK)
-            status = read_stack_size(file, table, err);
-    } else {
-        status = atm_err_set(
-            err, ATM_FAIL, "%s: holds no table: neither /locs (Picasso) nor /truth (stack)", path);
-    }
-    if (status == ATM_OK && !table->provenance)
-        status = atm_h5_read_text(file, "/", "provenance", &table->provenance, err);
+    /* the file's own comes first: documents of a side file may be those of an earlier step */
+    status = atm_h5_read_text(file, "/", "provenance", &table->provenance, err);
+    if (status == ATM_OK)
+        status = read_set(file, path, table, err);
     enum atm_status closed = atm_h5_close(&file, status == ATM_OK ? err : NULL);
     return status == ATM_OK ? closed : status;
 }
@@ -276,33 +351,62 @@ static bool is_inside(const struct stored *row, ptrdiff_t height, ptrdiff_t widt
     return row->x >= 0 && row->y >= 0 && row->x < (float)width && row->y < (float)height;
 }
 
-/* Rows inside first, from the front; those outside from the back, turned round to their order. */
-static void split_rows(const struct atm_table *table, struct stored *rows, ptrdiff_t *inside,
-                       ptrdiff_t *outside) {
+/* Rows to be stored: a `struct stored` and behind it the extras as doubles; those inside Picasso's
+ * field first, each group in the table's order. */
+struct packed {
+    char *rows; /* owned */
+    size_t row_size;
+    ptrdiff_t inside, outside;
+};
+
+static void pack_row(const struct atm_table *table, ptrdiff_t row, const struct stored *stored,
+                     char *to) {
+    memcpy(to, stored, sizeof *stored);
+    for (int i = 0; i < table->extra_count; i++) {
+        double value = table->extras[i].values[row];
+        value = fits(value) ? value : 0;
+        memcpy(to + sizeof *stored + (size_t)i * sizeof value, &value, sizeof value);
+    }
+}
+
+static enum atm_status pack(const struct atm_table *table, struct packed *packed,
+                            struct atm_err *err) {
     ptrdiff_t frames, height, width, last = table->count;
     atm_table_extent(table, &frames, &height, &width);
-    *inside = 0;
+    packed->row_size = sizeof(struct stored) + (size_t)table->extra_count * sizeof(double);
+    packed->rows = atm_mem_alloc((size_t)table->count, packed->row_size);
+    if (!packed->rows)
+        return atm_err_memory(err, "the table's rows");
     for (ptrdiff_t i = 0; i < table->count; i++) {
         if (!is_storable(&table->rows[i], table->columns))
             continue;
         struct stored row = store(&table->rows[i]);
         if (is_inside(&row, height, width))
-            rows[(*inside)++] = row;
-        else
-            rows[--last] = row;
+            pack_row(table, i, &row, packed->rows + (size_t)packed->inside++ * packed->row_size);
     }
-    *outside = table->count - last;
-    for (ptrdiff_t a = last, b = table->count - 1; a < b; a++, b--) {
-        struct stored swap = rows[a];
-        rows[a] = rows[b];
-        rows[b] = swap;
+    for (ptrdiff_t i = table->count - 1; i >= 0; i--) { /* from the back, so that they fit */
+        if (!is_storable(&table->rows[i], table->columns))
+            continue;
+        struct stored row = store(&table->rows[i]);
+        if (!is_inside(&row, height, width))
+            pack_row(table, i, &row, packed->rows + (size_t)--last * packed->row_size);
     }
+    packed->outside = table->count - last;
+    return ATM_OK;
 }
 
-static enum atm_status write_sets(struct atm_h5 *file, const struct atm_table *table,
-                                  const struct stored *rows, ptrdiff_t inside, ptrdiff_t outside,
-                                  struct atm_err *err) {
-    struct atm_h5_field fields[ALL_FIELDS];
+/* Frames, groups, counts: Picasso has whole numbers as such. */
+static enum atm_h5_type extra_type(const struct atm_extra *extra, ptrdiff_t count) {
+    for (ptrdiff_t i = 0; i < count; i++)
+        if (!(extra->values[i] >= 0 && extra->values[i] <= UINT32_MAX &&
+              extra->values[i] == floor(extra->values[i])))
+            return ATM_H5_F32;
+    return ATM_H5_U32;
+}
+
+/* Known fields, then extras; an extra of a known field's name takes its place. */
+static int choose_fields(const struct atm_table *table,
+                         struct atm_h5_field fields[ALL_FIELDS + ATM_EXTRAS]) {
     int count = 0;
     for (int i = 0; i < ALL_FIELDS; i++) {
         bool is_id = strcmp(stored_fields[i].name, "id") == 0;
@@ -310,13 +414,36 @@ static enum atm_status write_sets(struct atm_h5 *file, const struct atm_table *t
         if (i < PICASSO_FIELDS || (table->columns & column))
             fields[count++] = stored_fields[i];
     }
-    enum atm_status status =
-        atm_h5_write_table(file, LOCS, fields, count, rows, sizeof *rows, inside, err);
+    const int known = count;
+    for (int i = 0; i < table->extra_count; i++) {
+        const struct atm_extra *extra = &table->extras[i];
+        struct atm_h5_field field = {extra->name, extra_type(extra, table->count), ATM_H5_F64,
+                                     sizeof(struct stored) + (size_t)i * sizeof(double)};
+        int at = 0;
+        while (at < known && strcmp(fields[at].name, extra->name) != 0)
+            at++;
+        if (at < known)
+            field.file_type = fields[at].file_type;
+        else
+            at = count++;
+        fields[at] = field;
+    }
+    return count;
+}
+
+static enum atm_status write_sets(struct atm_h5 *file, const struct atm_table *table,
+                                  const struct packed *packed, struct atm_err *err) {
+    struct atm_h5_field fields[ALL_FIELDS + ATM_EXTRAS];
+    int count = choose_fields(table, fields);
+    const char *outside =
+        packed->rows + (size_t)(table->count - packed->outside) * packed->row_size;
+    enum atm_status status = atm_h5_write_table(file, LOCS, fields, count, packed->rows,
+                                                packed->row_size, packed->inside, err);
     if (status == ATM_OK)
         status = atm_h5_write_number(file, LOCS, COLUMNS, table->columns, err);
-    if (status == ATM_OK && outside)
-        status = atm_h5_write_table(file, OUTSIDE, fields, count, rows + table->count - outside,
-                                    sizeof *rows, outside, err);
+    if (status == ATM_OK && packed->outside)
+        status = atm_h5_write_table(file, OUTSIDE, fields, count, outside, packed->row_size,
+                                    packed->outside, err);
     if (status == ATM_OK && table->provenance)
         status = atm_h5_write_text(file, "/", "provenance", table->provenance, err);
     return status;
@@ -325,17 +452,16 @@ static enum atm_status write_sets(struct atm_h5 *file, const struct atm_table *t
 static enum atm_status write_h5(const char *path, const struct atm_table *table, ptrdiff_t *dropped,
                                 ptrdiff_t *outside, struct atm_err *err) {
     struct atm_h5 *file = NULL;
-    ptrdiff_t inside = 0;
-    struct stored *rows = atm_mem_alloc((size_t)table->count, sizeof *rows);
-    if (!rows)
-        return atm_err_memory(err, path);
-    split_rows(table, rows, &inside, outside);
-    *dropped = table->count - inside - *outside;
-    enum atm_status status = atm_h5_create(path, &file, err);
+    struct packed packed = {.rows = NULL};
+    enum atm_status status = pack(table, &packed, err);
     if (status == ATM_OK)
-        status = write_sets(file, table, rows, inside, *outside, err);
+        status = atm_h5_create(path, &file, err);
+    if (status == ATM_OK)
+        status = write_sets(file, table, &packed, err);
     enum atm_status closed = atm_h5_close(&file, status == ATM_OK ? err : NULL);
-    atm_mem_free(rows);
+    *outside = packed.outside;
+    *dropped = table->count - packed.inside - packed.outside;
+    atm_mem_free(packed.rows);
     return status == ATM_OK ? closed : status;
 }
 

@@ -134,7 +134,12 @@ enum atm_status atm_table_side_read(const char *path, struct atm_table *table,
     enum atm_status status = atm_textfile_read(path, MAX_SIDE_BYTES, &text, err);
     if (status == ATM_OK)
         status = take_documents(path, text, table, err);
-    atm_mem_free(text);
+    bool yaml = strcmp(path + strlen(path) - strlen(".yaml"), ".yaml") == 0;
+    bool complete = table->width > 0 && table->height > 0 && table->frames > 0;
+    if (status == ATM_OK && yaml && complete && !table->side)
+        table->side = text; /* kept: other programs look up there what they noted */
+    else
+        atm_mem_free(text);
     return status;
 }
 
@@ -237,7 +242,8 @@ static int put_bytes(void *context, unsigned char *bytes, size_t size) {
     return fwrite(bytes, 1, size, context) == size;
 }
 
-char *atm_table_side_yaml(const struct atm_table *table, ptrdiff_t outside) {
+/* The stream that `put` emits, owned by the caller; NULL when something failed. */
+static char *emit_text(void (*put)(struct writer *w, const void *context), const void *context) {
     struct writer w = {.failed = false};
     yaml_event_t event;
     char *text = NULL;
@@ -245,24 +251,78 @@ char *atm_table_side_yaml(const struct atm_table *table, ptrdiff_t outside) {
     FILE *out = open_memstream(&text, &size); /* malloc's block: atm_mem_free is its release */
     if (!out)
         return NULL;
-    char *provenance = clean_copy(table->provenance, &w.failed);
     if (yaml_emitter_initialize(&w.emitter)) {
         yaml_emitter_set_output(&w.emitter, put_bytes, out);
         yaml_emitter_set_unicode(&w.emitter, 1);
         emit(&w, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING), &event);
-        put_movie(&w, table);
-        put_processing(&w, provenance, outside);
+        put(&w, context);
         emit(&w, yaml_stream_end_event_initialize(&event), &event);
         yaml_emitter_delete(&w.emitter);
     } else {
         w.failed = true;
     }
-    atm_mem_free(provenance);
     if (fclose(out) != 0 || w.failed) {
         free(text);
         return NULL;
     }
     return text;
+}
+
+struct localizing {
+    const struct atm_table *table;
+    ptrdiff_t outside;
+};
+
+static void put_localizing(struct writer *w, const void *context) {
+    const struct localizing *what = context;
+    char *provenance = clean_copy(what->table->provenance, &w->failed);
+    put_movie(w, what->table);
+    put_processing(w, provenance, what->outside);
+    atm_mem_free(provenance);
+}
+
+struct document {
+    const struct atm_table_pair *pairs;
+    int count;
+};
+
+static void put_document(struct writer *w, const void *context) {
+    const struct document *document = context;
+    begin_document(w, false);
+    for (int i = 0; i < document->count; i++) {
+        char *value = clean_copy(document->pairs[i].value, &w->failed);
+        put_scalar(w, document->pairs[i].key, YAML_PLAIN_SCALAR_STYLE);
+        if (value)
+            put_scalar(w, value,
+                       strchr(value, '\n') ? YAML_LITERAL_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE);
+        atm_mem_free(value);
+    }
+    end_document(w);
+}
+
+char *atm_table_side_yaml(const struct atm_table *table, ptrdiff_t outside) {
+    const struct localizing what = {table, outside};
+    char *copy = NULL;
+    if (!table->side)
+        return emit_text(put_localizing, &what);
+    return asprintf(&copy, "%s", table->side) < 0 ? NULL : copy;
+}
+
+enum atm_status atm_table_add_document(struct atm_table *table, const struct atm_table_pair *pairs,
+                                       int count, struct atm_err *err) {
+    const struct document document = {pairs, count};
+    char *before = atm_table_side_yaml(table, 0), *added = emit_text(put_document, &document);
+    char *both = NULL;
+    size_t length = before ? strlen(before) : 0;
+    const char *end = length && before[length - 1] != '\n' ? "\n" : "";
+    bool good = before && added && asprintf(&both, "%s%s%s", before, end, added) >= 0;
+    atm_mem_free(before);
+    atm_mem_free(added);
+    if (!good)
+        return atm_err_memory(err, "the side file of a table");
+    atm_mem_free(table->side);
+    table->side = both;
+    return ATM_OK;
 }
 
 /* --- ThunderSTORM's protocol --- */
