@@ -43,13 +43,41 @@ static void saturated(double lightness, double hue, double rgb[3]) {
     oklab_to_linear(lightness, low * cos(hue), low * sin(hue), rgb);
 }
 
-void atm_colormap_hot(struct atm_colormap *map) {
-    const double degree = acos(-1) / 180;
+/* From black to white in lightness, from one hue to another (degrees). */
+static void ramp(struct atm_colormap *map, double from, double to) {
     for (int i = 0; i < 256; i++) {
         double t = i / 255.0, linear[3];
-        saturated(t, (20 + 90 * t) * degree, linear); /* hue from red to yellow */
+        saturated(t, (from + (to - from) * t) * M_PI / 180, linear);
         for (int k = 0; k < 3; k++)
             map->rgb[i][k] = encode(linear[k]);
+    }
+}
+
+void atm_colormap_hot(struct atm_colormap *map) { ramp(map, 20, 110); /* red to yellow */ }
+
+void atm_colormap_ice(struct atm_colormap *map) { ramp(map, 265, 195); /* blue to cyan */ }
+
+void atm_colormap_init(struct atm_colormap *map, int kind) {
+    static void (*const init[ATM_COLORMAP_COUNT])(struct atm_colormap * map) = {
+        atm_colormap_hot, atm_colormap_gray, atm_colormap_ice};
+    init[kind >= 0 && kind < ATM_COLORMAP_COUNT ? kind : ATM_COLORMAP_HOT](map);
+}
+
+void atm_colormap_time(float *colors) {
+    for (int i = 0; i < 256; i++) {
+        double linear[3];
+        saturated(0.72, (265 - 240 * (i / 255.0)) * M_PI / 180, linear);
+        for (int k = 0; k < 3; k++)
+            colors[3 * i + k] = (float)linear[k];
+    }
+}
+
+void atm_colormap_blend(const float *weight, const float *color, ptrdiff_t count, double white,
+                        uint8_t *rgb) {
+    for (ptrdiff_t i = 0; i < count; i++) {
+        double w = (double)weight[i], level = w > 0 ? fmin(w / white, 1) / w : 0;
+        for (int k = 0; k < 3; k++)
+            rgb[3 * i + k] = level > 0 ? encode(level * (double)color[3 * i + k]) : 0;
     }
 }
 
@@ -62,6 +90,7 @@ void atm_colormap_gray(struct atm_colormap *map) {
 void atm_colormap_apply(const struct atm_colormap *map, const float *values, ptrdiff_t count,
                         struct atm_colormap_range range, uint8_t *rgb) {
     double scale = range.hi > range.lo ? 255 / (range.hi - range.lo) : 0;
+#pragma omp parallel for schedule(static)
     for (ptrdiff_t i = 0; i < count; i++) {
         double level = (values[i] - range.lo) * scale;
         int index = level > 0 ? (int)fmin(level + 0.5, 255) : 0; /* NAN compares false */

@@ -13,6 +13,23 @@ struct atm_colormap {
  * look equal and survive a black-and-white printer. */
 void atm_colormap_hot(struct atm_colormap *map);
 void atm_colormap_gray(struct atm_colormap *map);
+/* Black, blue, cyan, white. */
+void atm_colormap_ice(struct atm_colormap *map);
+enum atm_colormap_kind {
+    ATM_COLORMAP_HOT,
+    ATM_COLORMAP_GRAY,
+    ATM_COLORMAP_ICE,
+    ATM_COLORMAP_COUNT
+};
+void atm_colormap_init(struct atm_colormap *map, int kind);
+
+/* (256, 3) linear colours of one lightness for a coordinate such as time: blue, green, yellow, red.
+ */
+void atm_colormap_time(float *colors);
+/* Mean colour of each pixel, as bright as its weight is of white: color (count, 3) linear, weighted
+ * by weight (count); to rgb (count, 3). */
+void atm_colormap_blend(const float *weight, const float *color, ptrdiff_t count, double white,
+                        uint8_t *rgb);
 
 /* Values lo..hi to colours (count, 3); outside is clipped, NAN is the lowest. */
 struct atm_colormap_range {

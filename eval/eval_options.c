@@ -8,7 +8,11 @@
 /* In the order of their enums. */
 static const char *const matchings[] = {"greedy", "hungarian", NULL};
 static const char *const axes[] = {"xy", "yx", NULL};
-static const char *const blurs[] = {"precision", "fixed", "none", NULL};
+static const char *const blurs[] = {"precision", "fixed", "none", "ash", NULL};
+static const char *const formats[] = {"png", "tiff", NULL};
+static const char *const depths[] = {"8", "16", NULL};
+/* In the order of enum atm_colormap_kind, and behind them by time. */
+static const char *const colors[] = {"hot", "gray", "ice", "time", NULL};
 
 static const struct atm_key eval_keys[] = {
     ATM_KEY(struct atm_eval_options, tolerance_nm, DOUBLE, "250", 1e-3, 1e6, "nm",
@@ -60,17 +64,33 @@ const struct atm_section atm_eval_section = {
 };
 
 static const struct atm_key render_keys[] = {
-    ATM_KEY(struct atm_render_options, zoom, INT, "10", 1, 1000, "",
+    ATM_KEY(struct atm_render_options, zoom, DOUBLE, "10", 0.01, 1000, "",
             "super-resolution pixels per camera pixel"),
     ATM_KEY_CHOOSE(struct atm_render_options, blur, "precision", blurs,
                    "precision: each localization's own uncertainty; fixed: sigma_nm; none: a "
-                   "histogram"),
+                   "histogram; ash: the average of shifted histograms"),
     ATM_KEY(struct atm_render_options, sigma_nm, DOUBLE, "10", 0.01, 1e5, "nm",
             "fixed blur, and the blur of localizations without uncertainty"),
+    ATM_KEY(struct atm_render_options, shifts, INT, "4", 1, 64, "",
+            "blur = ash: histograms that are averaged; their bins have as many pixels"),
     ATM_KEY(struct atm_render_options, saturation, DOUBLE, "0.99", 0.01, 1, "",
             "quantile of the non-empty pixels that is shown at full intensity"),
     ATM_KEY(struct atm_render_options, max_size, INT, "4096", 16, 30000, "px",
             "zoom is lowered until the longer side of the picture fits"),
+    ATM_KEY_STRING(
+        struct atm_render_options, region, "",
+        "left, top, right and bottom of what is drawn, in camera pixels (pixel centres are "
+        "whole numbers), as 10 10 42.5 30; empty: the field"),
+    ATM_KEY_CHOOSE(struct atm_render_options, colors, "hot", colors,
+                   "colours of more and more localizations; time: early blue, late red"),
+    ATM_KEY_CHOOSE(struct atm_render_options, depth, "8", depths,
+                   "bits of a PNG; 16: grey, linear up to the saturation, without scale bar"),
+    {"scale_bar", ATM_KEY_BOOL, offsetof(struct atm_render_options, scale_bar), "yes", 0, 0, NULL,
+     "", "draw a scale bar into 8-bit pictures"},
+    ATM_KEY_CHOOSE(
+        struct atm_render_options, format, "png", formats,
+        "file that the post step render writes; tiff: localizations per pixel as floats, "
+        "with the pixel size for ImageJ"),
 };
 
 const struct atm_section atm_render_section = {

@@ -7,33 +7,74 @@
 #include "table.h"
 #include <stdbool.h>
 
+enum atm_render_blur {
+    ATM_BLUR_PRECISION, /* each localization's own uncertainty */
+    ATM_BLUR_FIXED,
+    ATM_BLUR_NONE, /* a histogram */
+    ATM_BLUR_ASH,  /* averaged shifted histograms */
+};
+enum atm_render_format { ATM_RENDER_PNG, ATM_RENDER_TIFF };
+enum atm_render_depth { ATM_RENDER_8_BIT, ATM_RENDER_16_BIT };
+
 struct atm_render_options {
-    int64_t zoom; /* super-resolution pixels per camera pixel */
-    int blur;     /* precision (each localization's own uncertainty) | fixed | none (histogram) */
+    double zoom;       /* super-resolution pixels per camera pixel */
+    int blur;          /* enum atm_render_blur */
     double sigma_nm;   /* fixed blur */
+    int64_t shifts;    /* of histograms that are averaged */
     double saturation; /* quantile of the non-empty pixels shown as full intensity, 0..1 */
     int64_t max_size;  /* zoom is lowered until the longer side fits */
+    char region[ATM_KEY_TEXT_SIZE];
+    int colors; /* atm_colormaps, or behind them by time */
+    int depth;  /* enum atm_render_depth */
+    bool scale_bar;
+    int format; /* enum atm_render_format; of the post step, which makes the name */
 };
 extern const struct atm_section atm_render_section;
 
-/* Super-resolution image (height * zoom, width * zoom), a pixel-integrated Gaussian of weight 1 per
- * localization, with a colour map and a scale bar (when the pixel size is known). */
+/* What is drawn, as columns. Borrowed. */
+struct atm_render_points {
+    ptrdiff_t count;
+    const double *x, *y;             /* px */
+    const double *x_unc, *y_unc;     /* px; NULL: unknown */
+    const double *frame;             /* NULL: no colour by time */
+    ptrdiff_t frames, height, width; /* of the movie; 0 unknown */
+    double pixel_size_nm;            /* NAN unknown */
+};
+
+/* Are the options sensible? ATM_USAGE. */
+enum atm_status atm_render_check(const struct atm_render_options *options, struct atm_err *err);
+
+/* Super-resolution image: .png with a colour map and a scale bar (when the pixel size is known), or
+ * 16 bits of grey without them; .tif holds the counts as floats, with ImageJ's pixel size. */
+enum atm_status atm_render_write(const char *path, const struct atm_render_points *points,
+                                 const struct atm_render_options *options, struct atm_err *err);
+/* The same of a table. */
 enum atm_status atm_render_png(const char *path, const struct atm_table *table,
                                const struct atm_render_options *options, struct atm_err *err);
 
-/* The numbers behind that picture: localizations per super-resolution pixel. The sum is the number
- * drawn, less what the blur carries over the field's edge. Localizations outside the field are not
- * drawn. */
+/* The numbers behind that picture: localizations per super-resolution pixel, a pixel-integrated
+ * Gaussian (or what blur says) of weight 1 for each. The sum is the number drawn, less what the
+ * blur carries over the edge. Localizations outside are not drawn. The same bytes for any thread
+ * count. */
 struct atm_render_counts {
-    float *image;                  /* owned, (height, width) */
-    ptrdiff_t height, width, zoom; /* zoom may be lower than asked for: max_size */
+    float *image; /* owned, (height, width) */
+    float *color; /* owned, (height, width, 3) linear, weighted by counts; NULL: not by time */
+    ptrdiff_t height, width;
+    double zoom;   /* may be lower than asked for: max_size */
+    double x0, y0; /* px, outer corner of the first pixel */
     ptrdiff_t drawn;
 };
+enum atm_status atm_render_points_init(struct atm_render_counts *counts,
+                                       const struct atm_render_points *points,
+                                       const struct atm_render_options *options,
+                                       struct atm_err *err);
 enum atm_status atm_render_counts_init(struct atm_render_counts *counts,
                                        const struct atm_table *table,
                                        const struct atm_render_options *options,
                                        struct atm_err *err);
 void atm_render_counts_free(struct atm_render_counts *counts);
+/* Value of the non-empty pixels at the quantile, exactly. 1 for an empty picture. */
+double atm_render_quantile(const float *image, ptrdiff_t count, double quantile);
 
 /* A panel: one image, scaled by its own range, magnified by a whole factor, with a caption and what
  * is drawn over it. Positions are x, y in px. */

@@ -121,7 +121,7 @@ static enum atm_status convert_table(const struct atm_call *call, struct atm_err
     struct atm_table table;
     ptrdiff_t dropped = 0;
     atm_table_init(&table);
-    bool picture = atm_path_ends(call->args[1], ".png");
+    bool picture = atm_path_ends(call->args[1], ".png") || atm_path_ends(call->args[1], ".tif");
     enum atm_status status = picture ? ATM_OK : atm_table_check_name(call->args[1], err);
     if (!status)
         status = atm_table_read(call->args[0], call->config.camera.pixel_size_nm, &table, err);
@@ -160,13 +160,15 @@ const struct atm_command atm_command_convert = {
     .name = "convert",
     .arguments = "IN OUT",
     .summary = "movies to movies, tables to tables, a table to a picture",
-    .help = "OUT says the format. Movies: .tif, .h5. Tables: .hdf5 for Picasso (with its .yaml), "
-            ".csv for\n"
-            "ThunderSTORM (with its protocol), .px.csv in pixels; .png draws the table. A stack "
-            "with /truth as IN and\n"
-            ".csv or .png as OUT means its true emitters. input.first_frame and input.frame_count "
-            "cut a movie;\n"
-            "camera.pixel_size_nm is needed where a table does not say it.",
+    .help =
+        "OUT says the format. Movies: .tif, .h5. Tables: .hdf5 for Picasso (with its .yaml), .csv "
+        "for\n"
+        "ThunderSTORM (with its protocol), .px.csv in pixels; .png draws the table, .tif holds its "
+        "counts.\n"
+        "A stack with /truth as IN and .csv or .png as OUT means its true emitters. "
+        "input.first_frame and\n"
+        "input.frame_count cut a movie; camera.pixel_size_nm is needed where a table does not say "
+        "it.",
     .min_args = 2,
     .max_args = 2,
     .options = ATM_OPTION_TRUNCATED,

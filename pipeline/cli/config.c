@@ -84,6 +84,7 @@ size_t atm_config_bind(struct atm_config *config, unsigned sections,
         {&atm_figure_section, &config->figures},
         {&compare_section, &config->compare},
         {&sweep_section, &config->sweep},
+        {&atm_post_section, &config->post},
     };
     size_t count = 0;
     for (unsigned i = 0; i < ATM_SECTION_COUNT; i++)

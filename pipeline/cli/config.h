@@ -7,6 +7,7 @@
 #include "figures.h"
 #include "ini.h"
 #include "localize.h"
+#include "post.h"
 #include "refine.h"
 #include "render.h"
 #include "scene.h"
@@ -53,6 +54,7 @@ struct atm_config {
     struct atm_figure_options figures;
     struct atm_compare_options compare;
     struct atm_sweep_options sweep;
+    struct atm_post_options post;
 };
 
 /* Sets of sections, in the order in which they are bound and printed. */
@@ -72,8 +74,9 @@ enum {
     ATM_SECTION_FIGURES = 1 << 12,
     ATM_SECTION_COMPARE = 1 << 13,
     ATM_SECTION_SWEEP = 1 << 14,
-    ATM_SECTIONS_ALL = (1 << 15) - 1,
-    ATM_SECTION_COUNT = 15,
+    ATM_SECTION_POST = 1 << 15,
+    ATM_SECTIONS_ALL = (1 << 16) - 1,
+    ATM_SECTION_COUNT = 16,
 
     /* What decides a trained model, the localizations found with one, and a synthetic movie. */
     ATM_SECTIONS_LEARN = ATM_SECTION_CAMERA | ATM_SECTION_INPUT | ATM_SECTION_MODEL |

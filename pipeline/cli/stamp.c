@@ -36,7 +36,7 @@ static enum atm_status hash_open_file(int file, const char *path, uint64_t *hash
     return status;
 }
 
-static enum atm_status hash_file(const char *path, uint64_t *hash, struct atm_err *err) {
+enum atm_status atm_stamp_hash(const char *path, uint64_t *hash, struct atm_err *err) {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return atm_err_errno(err, path, "open");
@@ -56,7 +56,7 @@ static enum atm_status make_text(const char *identity, const char *const *files,
     for (; !status && *files; files++) {
         const char *slash = strrchr(*files, '/');
         uint64_t hash = 0;
-        status = hash_file(*files, &hash, err);
+        status = atm_stamp_hash(*files, &hash, err);
         fprintf(stream, "# output: %s xxh3 %016llx\n", slash ? slash + 1 : *files,
                 (unsigned long long)hash);
     }

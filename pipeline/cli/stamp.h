@@ -6,6 +6,10 @@
 
 #include "err.h"
 #include <stdbool.h>
+#include <stdint.h>
+
+/* XXH3 of a file's bytes. */
+enum atm_status atm_stamp_hash(const char *path, uint64_t *hash, struct atm_err *err);
 
 /* files: NULL-terminated paths of the outputs. */
 bool atm_stamp_matches(const char *stamp, const char *identity, const char *const *files);
