@@ -31,7 +31,8 @@ struct case_options {
 struct post_case {
     struct atm_table table; /* owned */
     double *x, *y;          /* owned (frames): the true drift, px */
-    ptrdiff_t frames, emitters;
+    ptrdiff_t frames;
+    ptrdiff_t emitters; /* of the simulator, with a localization at least */
 };
 
 static inline void case_defaults(struct atm_synth_options *synth, const struct case_options *o) {
@@ -119,12 +120,16 @@ static inline struct post_case case_make(const struct case_options *o) {
     if (atm_emitters_draw(&synth, CASE_PIXEL_NM, o->seed, NULL, &emitters, NULL))
         abort();
     atm_rng_init(&rng, o->seed, ATM_RNG_TEST, 2);
+    char *seen = calloc((size_t)emitters.count + 1, 1);
     for (ptrdiff_t i = 0; i < emitters.count; i++) {
         const struct atm_emission *e = &emitters.rows[i];
-        c.emitters = e->id >= c.emitters ? (ptrdiff_t)e->id + 1 : c.emitters;
-        if (e->photons >= CASE_DETECTABLE && atm_rng_uniform(&rng) >= o->missed)
-            case_add(&c, e, &rng);
+        if (e->photons < CASE_DETECTABLE || atm_rng_uniform(&rng) < o->missed)
+            continue;
+        c.emitters += !seen[e->id];
+        seen[e->id] = 1;
+        case_add(&c, e, &rng);
     }
+    free(seen);
     case_beads(&c, o, &rng);
     atm_table_sort(&c.table);
     atm_emitters_free(&emitters);
