@@ -61,22 +61,25 @@ static enum atm_status refine(struct estimate *e, method *measure, ptrdiff_t len
     return status;
 }
 
+static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+
 static enum atm_status run_aim(struct estimate *e, struct atm_err *err) {
-    ptrdiff_t coarse = frames_for(e->points, ENOUGH), fine = e->options.segment;
-    coarse =
-        coarse > e->points->frames / COARSE_SEGMENTS ? coarse : e->points->frames / COARSE_SEGMENTS;
-    fine = fine ? fine : frames_for(e->points, FEW);
-    coarse = coarse > fine ? coarse : fine;
+    const struct atm_drift_options *o = &e->options;
+    ptrdiff_t fine = o->segment ? o->segment : frames_for(e->points, FEW);
+    ptrdiff_t coarse = o->coarse ? o->coarse : frames_for(e->points, ENOUGH);
+    if (!o->coarse)
+        coarse = larger(fine, larger(coarse, e->points->frames / COARSE_SEGMENTS));
+    e->drift->segment = fine;
+    e->drift->coarse = coarse;
     enum atm_status status = refine(e, atm_drift_aim_coarse, coarse, err);
     if (status == ATM_OK)
         status = refine(e, atm_drift_aim_fine, fine, err);
-    e->drift->segment = fine;
     return status == ATM_OK ? refine(e, atm_drift_aim_fine, fine, err) : status;
 }
 
 static enum atm_status run_rcc(struct estimate *e, struct atm_err *err) {
     ptrdiff_t length = frames_for(e->points, ENOUGH);
-    length = length > e->points->frames / RCC_SEGMENTS ? length : e->points->frames / RCC_SEGMENTS;
+    length = larger(length, e->points->frames / RCC_SEGMENTS);
     e->drift->segment = length = e->options.segment ? e->options.segment : length;
     enum atm_status status = refine(e, atm_drift_rcc, length, err);
     e->options.range = NEAR_PIXELS * e->options.pixel;
@@ -191,6 +194,7 @@ static enum atm_status compare_halves(const struct atm_drift_points *points,
     ptrdiff_t *first = atm_mem_alloc((size_t)points->frames + 1, sizeof *first);
     enum atm_status status = block && first ? ATM_OK : atm_err_memory(err, "half of the data");
     same.segment = drift->segment;
+    same.coarse = drift->coarse;
     for (int half = 0; half < 2 && status == ATM_OK; half++) {
         struct atm_drift_points some = take_half(points, drift, SQUARE_PIXELS * options->pixel,
                                                  half, block, block + points->count, first);

@@ -18,6 +18,7 @@ struct atm_drift_points {
 struct atm_drift_options {
     int method;            /* enum atm_drift_method */
     ptrdiff_t segment;     /* frames; 0: as short as the localizations allow */
+    ptrdiff_t coarse;      /* frames of segments that are searched from afar; 0: the same */
     double range, pixel;   /* px */
     double radius, share;  /* fiducials: px, share of the frames */
     const double *places;  /* given fiducials (2 place_count), px at the start; borrowed */
@@ -28,11 +29,11 @@ struct atm_drift_options {
 /* What was subtracted: position = localization - (x, y)[frame]. Zero in the first frame. */
 struct atm_drift {
     ptrdiff_t frames;
-    double *x, *y;       /* owned (frames), px */
-    double error;        /* px, standard deviation per axis; NAN: not estimated */
-    ptrdiff_t segment;   /* frames */
-    ptrdiff_t jumps;     /* places where the sample moved at once */
-    ptrdiff_t fiducials; /* 0: another method */
+    double *x, *y;             /* owned (frames), px */
+    double error;              /* px, standard deviation per axis; NAN: not estimated */
+    ptrdiff_t segment, coarse; /* frames, of the options or chosen */
+    ptrdiff_t jumps;           /* places where the sample moved at once */
+    ptrdiff_t fiducials;       /* 0: another method */
 };
 
 /* ATM_FAIL with advice where the data cannot say: fewer than two segments' worth of localizations,

@@ -66,8 +66,8 @@ struct parser {
 static void fail_at(struct parser *p, const char *place, const char *what) {
     if (p->status != ATM_OK)
         return;
-    p->status = atm_err_set(p->err, ATM_USAGE, "in \"%s\", character %td (\"%.20s\"): %s", p->text,
-                            place - p->text + 1, place, what);
+    p->status = atm_err_set(p->err, ATM_USAGE, "in \"%.300s\", character %td (\"%.20s\"): %s",
+                            p->text, place - p->text + 1, place, what);
     p->at = p->text + strlen(p->text); /* nothing more is read */
 }
 

@@ -10,6 +10,8 @@
 #include <string.h>
 
 enum { SIDE = 1024, BINS = SIDE / 2 + 1, RINGS = SIDE / 2, SMOOTH = 5 };
+/* The fading is the same in both halves and correlates in the innermost rings. */
+enum { FIRST_RING = 4 };
 /* Of a tile's side, at either end. */
 static const double FADE = 0.125;
 static const double THRESHOLD = 1.0 / 7;
@@ -131,7 +133,7 @@ static enum atm_status split_all(const struct frc *f, struct atm_err *err) {
 static double smoothed(const struct ring *rings, ptrdiff_t at) {
     double cross = 0, a = 0, b = 0;
     for (ptrdiff_t k = at - SMOOTH; k <= at + SMOOTH; k++) {
-        if (k < 1 || k >= RINGS)
+        if (k < FIRST_RING || k >= RINGS)
             continue;
         double width = (double)(SMOOTH + 1 - (k > at ? k - at : at - k));
         cross += width * rings[k].cross;
@@ -143,8 +145,8 @@ static double smoothed(const struct ring *rings, ptrdiff_t at) {
 
 /* Frequency (1/tile) where the curve falls below the threshold first, or NAN. */
 static double crossing(const struct ring *rings) {
-    double before = smoothed(rings, 1);
-    for (ptrdiff_t k = 2; k < RINGS; k++) {
+    double before = smoothed(rings, FIRST_RING + SMOOTH); /* further in there are too few pixels */
+    for (ptrdiff_t k = FIRST_RING + SMOOTH + 1; k < RINGS; k++) {
         double here = smoothed(rings, k);
         if (before >= THRESHOLD && here < THRESHOLD)
             return (double)(k - 1) + (before - THRESHOLD) / (before - here);

@@ -1,12 +1,14 @@
 #include "post_step.h"
 
 #include "mem.h"
+#include "outfile.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const struct atm_post_step *const steps[] = {
-    &atm_post_filter, &atm_post_link, &atm_post_density, &atm_post_duplicates, &atm_post_render,
+    &atm_post_filter,     &atm_post_drift,  &atm_post_link, &atm_post_density,
+    &atm_post_duplicates, &atm_post_render, &atm_post_frc,  &atm_post_nena,
 };
 enum { STEPS = sizeof steps / sizeof *steps, MOST_STEPS = 64 };
 
@@ -183,6 +185,36 @@ char *atm_post_file(const struct atm_post *post, const char *what, const char *e
     if (post->repeat)
         snprintf(again, sizeof again, "%d", post->repeat + 1);
     return asprintf(&name, "%s_%s%s%s", post->stem, what, again, ending) < 0 ? NULL : name;
+}
+
+void atm_post_text_begin(struct atm_post_text *text) {
+    text->stream = open_memstream(&text->text, &text->size);
+}
+
+enum atm_status atm_post_text_write(const struct atm_post *post, const char *what,
+                                    const char *ending, struct atm_post_text *text,
+                                    struct atm_err *err) {
+    char *path = atm_post_file(post, what, ending);
+    bool good = text->stream && !fclose(text->stream) && path;
+    enum atm_status status =
+        good ? atm_outfile_write_text(path, text->text, err) : atm_err_memory(err, "a text");
+    if (status == ATM_OK)
+        atm_log(post->sink, ATM_LOG_INFO, "wrote %s", path);
+    if (text->stream)
+        free(text->text);
+    atm_mem_free(path);
+    return status;
+}
+
+enum atm_status atm_post_chart(const struct atm_post *post, const char *what,
+                               const struct atm_chart *chart, struct atm_err *err) {
+    char *path = atm_post_file(post, what, ".png");
+    enum atm_status status =
+        path ? atm_chart_write(path, chart, err) : atm_err_memory(err, "a chart");
+    if (status == ATM_OK)
+        atm_log(post->sink, ATM_LOG_INFO, "wrote %s", path);
+    atm_mem_free(path);
+    return status;
 }
 
 /* ---- the chain ---- */

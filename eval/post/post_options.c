@@ -51,7 +51,7 @@ static const struct atm_key keys[] = {
            "goes; auto: three times the median precision"),
     CHOOSE(frc_split, "blinks", frc_splits,
            "frc: halves of the data: whole blinks at random; alternating stretches of time; single "
-           "localizations at random (which counts dyes that are seen twice as resolution)"),
+           "localizations by chance (which counts dyes that are seen twice as resolution)"),
     NUMBER(frc_repeats, INT, "20", 1, 1000, "", "frc: number of random splits"),
     NUMBER(frc_pixel_nm, DOUBLE, "auto", 0.1, 1e4, "nm",
            "frc: pixel of the rendered halves; auto: half the median precision"),

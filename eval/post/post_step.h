@@ -2,6 +2,7 @@
 #ifndef ATM_POST_STEP_H
 #define ATM_POST_STEP_H
 
+#include "chart.h"
 #include "locs.h"
 #include "post.h"
 #include <stdio.h>
@@ -45,5 +46,18 @@ void atm_post_warn(struct atm_post *post, const char *format, ...)
 /* Name of a file beside the output: "<stem>_drift.png", "<stem>_drift2.png" the second time. Owned
  * by the caller; NULL when out of memory. */
 char *atm_post_file(const struct atm_post *post, const char *what, const char *ending);
+/* Write such a file, and say so. text: of a stream opened by open_memstream, which is closed and
+ * freed here in every case; NULL (out of memory) is an error. */
+struct atm_post_text {
+    FILE *stream;
+    char *text;
+    size_t size;
+};
+void atm_post_text_begin(struct atm_post_text *text);
+enum atm_status atm_post_text_write(const struct atm_post *post, const char *what,
+                                    const char *ending, struct atm_post_text *text,
+                                    struct atm_err *err);
+enum atm_status atm_post_chart(const struct atm_post *post, const char *what,
+                               const struct atm_chart *chart, struct atm_err *err);
 
 #endif

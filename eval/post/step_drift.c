@@ -3,7 +3,6 @@
 
 #include "drift.h"
 #include "mem.h"
-#include "outfile.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,43 +41,31 @@ static enum atm_status check(const struct atm_post_config *config, struct atm_er
 
 static enum atm_status write_table(const struct atm_post *post, const struct atm_drift *drift,
                                    double pixel, struct atm_err *err) {
-    char *path = atm_post_file(post, "drift", ".csv"), *text = NULL;
-    size_t size;
-    FILE *out = path ? open_memstream(&text, &size) : NULL;
-    if (out) {
-        fputs("frame,dx_px,dy_px,dx_nm,dy_nm\n", out);
-        for (ptrdiff_t f = 0; f < drift->frames; f++)
-            fprintf(out, "%td,%.6f,%.6f,%.4f,%.4f\n", f, drift->x[f], drift->y[f],
-                    pixel * drift->x[f], pixel * drift->y[f]);
-    }
-    enum atm_status status = out && !fclose(out) ? atm_outfile_write_text(path, text, err)
-                                                 : atm_err_memory(err, "a table");
-    if (status == ATM_OK)
-        atm_log(post->sink, ATM_LOG_INFO, "wrote %s", path);
-    free(text);
-    atm_mem_free(path);
-    return status;
+    struct atm_post_text table;
+    atm_post_text_begin(&table);
+    if (table.stream)
+        fputs("frame,dx_px,dy_px,dx_nm,dy_nm\n", table.stream);
+    for (ptrdiff_t f = 0; f < drift->frames && table.stream; f++)
+        fprintf(table.stream, "%td,%.6f,%.6f,%.4f,%.4f\n", f, drift->x[f], drift->y[f],
+                pixel * drift->x[f], pixel * drift->y[f]);
+    return atm_post_text_write(post, "drift", ".csv", &table, err);
 }
 
 static enum atm_status write_plot(const struct atm_post *post, const struct atm_drift *drift,
                                   double pixel, struct atm_err *err) {
     const ptrdiff_t n = drift->frames;
-    char *path = atm_post_file(post, "drift", ".png");
     double *block = atm_mem_alloc(3 * (size_t)n, sizeof *block);
-    enum atm_status status = path && block ? ATM_OK : atm_err_memory(err, "a plot");
-    if (status == ATM_OK) {
-        for (ptrdiff_t f = 0; f < n; f++) {
-            block[f] = (double)f;
-            block[n + f] = pixel * drift->x[f];
-            block[2 * n + f] = pixel * drift->y[f];
-        }
-        const struct atm_curve curves[] = {{"x", block, block + n, n},
-                                           {"y", block, block + 2 * n, n}};
-        status = atm_render_curves(path, "Drift", "frame", "drift (nm)", curves, 2, 0, err);
+    if (!block)
+        return atm_err_memory(err, "a plot");
+    for (ptrdiff_t f = 0; f < n; f++) {
+        block[f] = (double)f;
+        block[n + f] = pixel * drift->x[f];
+        block[2 * n + f] = pixel * drift->y[f];
     }
-    if (status == ATM_OK)
-        atm_log(post->sink, ATM_LOG_INFO, "wrote %s", path);
-    atm_mem_free(path);
+    const struct atm_curve curves[] = {{.label = "x", .x = block, .y = block + n, .count = n},
+                                       {.label = "y", .x = block, .y = block + 2 * n, .count = n}};
+    const struct atm_chart chart = {"Drift", "frame", "drift (nm)", curves, 2, false, false};
+    enum atm_status status = atm_post_chart(post, "drift", &chart, err);
     atm_mem_free(block);
     return status;
 }

@@ -4,9 +4,7 @@
 #include "frc.h"
 #include "link.h"
 #include "mem.h"
-#include "outfile.h"
 #include <math.h>
-#include <stdlib.h>
 
 enum { STRETCHES = 40 }; /* of time */
 
@@ -36,40 +34,34 @@ static enum atm_status make_groups(struct atm_post *post, uint32_t **group, ptrd
 
 static enum atm_status write_table(const struct atm_post *post, const struct atm_frc *frc,
                                    double pixel, struct atm_err *err) {
-    char *path = atm_post_file(post, "frc", ".csv"), *text = NULL;
-    size_t size;
-    FILE *out = path ? open_memstream(&text, &size) : NULL;
-    if (out) {
-        fputs("frequency_per_nm,correlation\n", out);
-        for (ptrdiff_t k = 0; k < frc->rings; k++)
-            fprintf(out, "%.8f,%.6f\n", frc->frequency[k] / pixel, frc->correlation[k]);
-    }
-    enum atm_status status = out && !fclose(out) ? atm_outfile_write_text(path, text, err)
-                                                 : atm_err_memory(err, "a table");
-    if (status == ATM_OK)
-        atm_log(post->sink, ATM_LOG_INFO, "wrote %s", path);
-    free(text);
-    atm_mem_free(path);
-    return status;
+    struct atm_post_text table;
+    atm_post_text_begin(&table);
+    if (table.stream)
+        fputs("frequency_per_nm,correlation\n", table.stream);
+    for (ptrdiff_t k = 0; k < frc->rings && table.stream; k++)
+        fprintf(table.stream, "%.8f,%.6f\n", frc->frequency[k] / pixel, frc->correlation[k]);
+    return atm_post_text_write(post, "frc", ".csv", &table, err);
 }
 
 static enum atm_status plot(const struct atm_post *post, const struct atm_frc *frc, double pixel,
                             struct atm_err *err) {
-    char *path = atm_post_file(post, "frc", ".png");
     double *q = atm_mem_alloc((size_t)frc->rings, sizeof *q);
-    enum atm_status status = path && q ? ATM_OK : atm_err_memory(err, "a plot");
-    if (status == ATM_OK) {
-        for (ptrdiff_t k = 0; k < frc->rings; k++)
-            q[k] = frc->frequency[k] / pixel;
-        const double ends[] = {q[0], q[frc->rings - 1]}, threshold[] = {1.0 / 7, 1.0 / 7};
-        const struct atm_curve curves[] = {{"correlation", q, frc->correlation, frc->rings},
-                                           {"1/7", ends, threshold, 2}};
-        status = atm_render_curves(path, "Fourier ring correlation", "spatial frequency (1/nm)",
-                                   "correlation of the halves", curves, 2, 0, err);
-    }
-    if (status == ATM_OK)
-        atm_log(post->sink, ATM_LOG_INFO, "wrote %s", path);
-    atm_mem_free(path);
+    if (!q)
+        return atm_err_memory(err, "a plot");
+    for (ptrdiff_t k = 0; k < frc->rings; k++)
+        q[k] = frc->frequency[k] / pixel;
+    const double ends[] = {q[0], q[frc->rings - 1]}, threshold[] = {1.0 / 7, 1.0 / 7};
+    const struct atm_curve curves[] = {
+        {.label = "correlation", .x = q, .y = frc->correlation, .count = frc->rings},
+        {.label = "1/7", .x = ends, .y = threshold, .count = 2, .style = ATM_CURVE_DASHED}};
+    const struct atm_chart chart = {"Fourier ring correlation",
+                                    "spatial frequency (1/nm)",
+                                    "correlation of the halves",
+                                    curves,
+                                    2,
+                                    false,
+                                    false};
+    enum atm_status status = atm_post_chart(post, "frc", &chart, err);
     atm_mem_free(q);
     return status;
 }

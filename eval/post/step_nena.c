@@ -1,25 +1,24 @@
 /* Localization precision from neighbours in time. */
 #include "post_step.h"
 
-#include "mem.h"
 #include "nena.h"
 
 static enum atm_status plot(const struct atm_post *post, const struct atm_nena *nena, double pixel,
                             struct atm_err *err) {
     double r[ATM_NENA_BINS];
-    char *path = atm_post_file(post, "nena", ".png");
-    if (!path)
-        return atm_err_memory(err, "a file name");
     for (int b = 0; b < ATM_NENA_BINS; b++)
         r[b] = pixel * nena->width * (b + 0.5);
-    const struct atm_curve curves[] = {{"found", r, nena->found, ATM_NENA_BINS},
-                                       {"fit", r, nena->expected, ATM_NENA_BINS}};
-    enum atm_status status = atm_render_curves(path, "Nearest neighbours in the next frame",
-                                               "distance (nm)", "localizations", curves, 2, 0, err);
-    if (status == ATM_OK)
-        atm_log(post->sink, ATM_LOG_INFO, "wrote %s", path);
-    atm_mem_free(path);
-    return status;
+    const struct atm_curve curves[] = {
+        {.label = "found", .x = r, .y = nena->found, .count = ATM_NENA_BINS},
+        {.label = "fit", .x = r, .y = nena->expected, .count = ATM_NENA_BINS}};
+    const struct atm_chart chart = {"Nearest neighbours in the next frame",
+                                    "distance (nm)",
+                                    "localizations",
+                                    curves,
+                                    2,
+                                    false,
+                                    false};
+    return atm_post_chart(post, "nena", &chart, err);
 }
 
 static enum atm_status run(struct atm_post *post, struct atm_err *err) {

@@ -5,6 +5,7 @@
 #include "outfile.h"
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 /* Fixed notation: ThunderSTORM and spreadsheets read it alike. */
 static void put_number(FILE *out, double value, int decimals) {
@@ -27,20 +28,34 @@ static bool has_chi2(const struct atm_table *table) {
     return false;
 }
 
+/* How many localizations a row was merged from: Picasso's n. NULL: they are single ones. */
+static const double *find_detections(const struct atm_table *table) {
+    for (int i = 0; i < table->extra_count; i++)
+        if (strcmp(table->extras[i].name, "n") == 0)
+            return table->extras[i].values;
+    return NULL;
+}
+
 /* Standard deviation per axis over both axes, as one number. */
 static double both_axes(double a, double b) { return sqrt((a * a + b * b) / 2); }
+
+static void put_thunderstorm_header(FILE *out, unsigned columns, bool chi2, bool detections) {
+    fputs("\"id\",\"frame\",\"x [nm]\",\"y [nm]\"", out);
+    fputs(columns & ATM_COLUMN_SIGMA ? ",\"sigma [nm]\"" : "", out);
+    fputs(columns & ATM_COLUMN_PHOTONS ? ",\"intensity [photon]\"" : "", out);
+    fputs(columns & ATM_COLUMN_BACKGROUND ? ",\"offset [photon]\",\"bkgstd [photon]\"" : "", out);
+    fputs(chi2 ? ",\"chi2\"" : "", out);
+    fputs(columns & ATM_COLUMN_UNCERTAINTY ? ",\"uncertainty_xy [nm]\"" : "", out);
+    fputs(detections ? ",\"detections\"\n" : "\n", out);
+}
 
 static void put_thunderstorm(FILE *out, const struct atm_table *table, ptrdiff_t *dropped) {
     enum { DECIMALS = 5 };
     const unsigned columns = table->columns;
     const double pixel = table->pixel_size_nm;
     const bool chi2 = has_chi2(table);
-    fputs("\"id\",\"frame\",\"x [nm]\",\"y [nm]\"", out);
-    fputs(columns & ATM_COLUMN_SIGMA ? ",\"sigma [nm]\"" : "", out);
-    fputs(columns & ATM_COLUMN_PHOTONS ? ",\"intensity [photon]\"" : "", out);
-    fputs(columns & ATM_COLUMN_BACKGROUND ? ",\"offset [photon]\",\"bkgstd [photon]\"" : "", out);
-    fputs(chi2 ? ",\"chi2\"" : "", out);
-    fputs(columns & ATM_COLUMN_UNCERTAINTY ? ",\"uncertainty_xy [nm]\"\n" : "\n", out);
+    const double *detections = find_detections(table);
+    put_thunderstorm_header(out, columns, chi2, detections != NULL);
     ptrdiff_t id = 0;
     for (ptrdiff_t i = 0; i < table->count; i++) {
         const struct atm_loc *row = &table->rows[i];
@@ -67,6 +82,8 @@ static void put_thunderstorm(FILE *out, const struct atm_table *table, ptrdiff_t
                 fputc(',', out);
                 put_number(out, cells[j].value, DECIMALS);
             }
+        if (detections)
+            fprintf(out, ",%.0f", detections[i]);
         fputc('\n', out);
     }
 }

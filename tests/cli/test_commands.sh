@@ -5,7 +5,7 @@ tiny=$source_folder/tests/cli/tiny.ini
 check_outputs() { /usr/bin/python3 "$source_folder/tests/cli/check_outputs.py" "$@"; }
 
 # --- Help: on stdout, exit code 0, nothing on stderr
-for command in localize run synth train eval info calibrate config convert; do
+for command in localize run synth train eval info calibrate config convert post; do
     succeeds "help" "$atomloc" "$command" --help
     grep -q "^atomloc $command " stdout || fail "atomloc $command --help does not show its usage"
     [ -s stderr ] && fail "atomloc $command --help writes to stderr"

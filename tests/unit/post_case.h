@@ -1,6 +1,6 @@
-/* Simulated tables for the steps behind localization: emitters of the simulator, drift added, and every
- * position wrong by what its photons allow (Mortensen et al. 2010, doi:10.1038/nmeth.1447, with
- * Poisson likelihood: eq. 6 of its supplement). The truth is kept apart. */
+/* Simulated tables for the steps behind localization: emitters of the simulator, drift added, and
+ * every position wrong by what its photons allow (Mortensen et al. 2010, doi:10.1038/nmeth.1447,
+ * with Poisson likelihood: eq. 6 of its supplement). The truth is kept apart. */
 #ifndef POST_CASE_H
 #define POST_CASE_H
 
@@ -13,16 +13,16 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { CASE_JUMPS = 6 };
 static const double CASE_PIXEL_NM = 100, CASE_DETECTABLE = 200;
 
 struct case_options {
     ptrdiff_t frames, side;
-    double per_frame;   /* emitters that are on */
-    double walk_nm;     /* random walk: standard deviation of a step per frame and axis */
-    double trend_nm;    /* over the movie, along x; a third of it along y */
-    double jump_nm;     /* length of the largest of the jumps; 0: none */
-    int fiducials;      /* beads that are always there */
+    double per_frame; /* emitters that are on */
+    double walk_nm;   /* random walk: standard deviation of a step per frame and axis */
+    double trend_nm;  /* over the movie, along x; a third of it along y */
+    int jumps;
+    double jump_nm; /* length of the largest of them */
+    int fiducials;  /* beads that are always there */
     double bead_photons;
     double missed; /* share of localizations that are not found */
     uint64_t seed;
@@ -67,9 +67,9 @@ static inline void case_drift(struct post_case *c, const struct case_options *o)
         c->y[f] = c->y[f - 1] + gsl_ran_gaussian(&rng.gsl, o->walk_nm) / CASE_PIXEL_NM +
                   o->trend_nm / CASE_PIXEL_NM / (double)o->frames / 3;
     }
-    for (int j = 0; j < CASE_JUMPS && o->jump_nm > 0; j++) { /* in all directions, the first largest */
-        ptrdiff_t at = (ptrdiff_t)((j + 0.2 + 0.6 * atm_rng_uniform(&rng)) / CASE_JUMPS *
-                                   (double)o->frames);
+    for (int j = 0; j < o->jumps; j++) { /* in all directions, the first largest */
+        ptrdiff_t at =
+            (ptrdiff_t)((j + 0.2 + 0.6 * atm_rng_uniform(&rng)) / o->jumps * (double)o->frames);
         double length = o->jump_nm / CASE_PIXEL_NM / (1 + 0.7 * j), angle = 2.4 * j;
         for (ptrdiff_t f = at; f < o->frames; f++) {
             c->x[f] += length * cos(angle);
@@ -78,7 +78,8 @@ static inline void case_drift(struct post_case *c, const struct case_options *o)
     }
 }
 
-static inline void case_add(struct post_case *c, const struct atm_emission *e, struct atm_rng *rng) {
+static inline void case_add(struct post_case *c, const struct atm_emission *e,
+                            struct atm_rng *rng) {
     struct atm_loc row = atm_loc_empty();
     row.frame = e->frame;
     row.id = e->id;
