@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const struct atm_post_step *const steps[] = {
-    &atm_post_filter,     &atm_post_drift,  &atm_post_link, &atm_post_density,
-    &atm_post_duplicates, &atm_post_render, &atm_post_frc,  &atm_post_nena,
+    &atm_post_filter, &atm_post_drift, &atm_post_link, &atm_post_density, &atm_post_duplicates,
+    &atm_post_render, &atm_post_frc,   &atm_post_nena, &atm_post_quality,
 };
 enum { STEPS = sizeof steps / sizeof *steps, MOST_STEPS = 64 };
 
@@ -291,6 +291,7 @@ enum atm_status atm_post_run(const struct atm_post_config *config, const char *s
     *result = (struct atm_post_result){NULL, NULL};
     enum atm_status status = parse_chain(config->post.steps, &chain, err);
     post.report = open_memstream(&result->report, &report_size);
+    post.said = (const char *const *)&result->report;
     FILE *provenance = open_memstream(&result->provenance, &provenance_size);
     if (status == ATM_OK && (!post.report || !provenance))
         status = atm_err_memory(err, "the report");

@@ -17,6 +17,7 @@ struct atm_post {
     int number; /* of the step, from 1; files of a step that is met again carry it */
     int repeat; /* how often this kind of step was met before */
     FILE *report;
+    const char *const *said;                     /* the report's text, after a flush */
     struct atm_table_pair notes[ATM_POST_NOTES]; /* owned texts */
     int note_count;
 };
@@ -32,7 +33,7 @@ struct atm_post_step {
 };
 
 extern const struct atm_post_step atm_post_filter, atm_post_drift, atm_post_link, atm_post_density,
-    atm_post_duplicates, atm_post_render, atm_post_frc, atm_post_nena;
+    atm_post_duplicates, atm_post_render, atm_post_frc, atm_post_nena, atm_post_quality;
 
 /* Say a result: into the report, the side file and the provenance. key: "Rows kept". Keys beyond
  * ATM_POST_NOTES are in the report only. */

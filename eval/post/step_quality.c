@@ -1,0 +1,325 @@
+/* A page about the table: brightness, background, precision, on times, and how they change over the
+ * movie and the field. */
+#include "post_step.h"
+
+#include "html.h"
+#include "mem.h"
+#include <gsl/gsl_statistics_double.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BINS = 80, TILES = 16 };
+/* Histograms show what lies between these quantiles; a few wild rows would squeeze the rest. */
+static const double LOW = 0.002, HIGH = 0.998;
+
+enum kind { HISTOGRAM, TIME };
+
+/* Plots of columns that are there; column NULL: rows are counted. */
+static const struct plot {
+    const char *column;
+    enum kind kind;
+    const char *title, *axis;
+    bool length; /* px in the table, nm in the plot */
+    bool log_y;
+} plots[] = {
+    {"photons", HISTOGRAM, "Photons", "photons of a localization", false, false},
+    {"bg", HISTOGRAM, "Background", "background (photons per pixel)", false, false},
+    {"lpx", HISTOGRAM, "Precision", "standard deviation in x (nm)", true, false},
+    {"sx", HISTOGRAM, "PSF width", "sigma in x (nm)", true, false},
+    {"len", HISTOGRAM, "On times", "length of a blink (frames)", false, true},
+    {"dark", HISTOGRAM, "Dark times", "frames since the blink before at the same place", false,
+     true},
+    {NULL, TIME, "Localizations per frame", "localizations per frame", false, false},
+    {"photons", TIME, "Photons over time", "mean photons of a localization", false, false},
+    {"bg", TIME, "Background over time", "mean background (photons per pixel)", false, false},
+    {"lpx", TIME, "Precision over time", "mean standard deviation in x (nm)", true, false},
+    {"sx", TIME, "PSF width over time", "mean sigma in x (nm)", true, false},
+};
+
+struct range {
+    double low, high;
+};
+
+/* What a column's known values are between. `dark` has -1 for unknown. */
+static bool find_range(const double *values, ptrdiff_t count, double *scratch,
+                       struct range *range) {
+    size_t n = 0;
+    for (ptrdiff_t i = 0; i < count; i++)
+        if (isfinite(values[i]) && values[i] >= 0)
+            scratch[n++] = values[i];
+    if (!n)
+        return false;
+    range->low = gsl_stats_select(scratch, 1, n, (size_t)(LOW * (double)(n - 1)));
+    range->high = gsl_stats_select(scratch, 1, n, (size_t)(HIGH * (double)(n - 1)));
+    return true;
+}
+
+static bool inside(double value, const struct range *range) {
+    return value >= range->low && value <= range->high;
+}
+
+/* ---- curves ---- */
+
+struct series {
+    double x[BINS + 1], y[BINS + 1];
+    int count;
+};
+
+/* Whole numbers get bins of whole numbers. */
+static void fill_histogram(const double *values, ptrdiff_t count, struct range range, bool whole,
+                           struct series *s) {
+    double width = (range.high - range.low) / BINS;
+    if (whole)
+        width = fmax(1, ceil(width));
+    if (!(width > 0))
+        width = fmax(fabs(range.low), 1) / BINS;
+    double start = whole ? range.low - 0.5 : range.low;
+    *s = (struct series){.count = BINS + 1};
+    for (int b = 0; b <= BINS; b++)
+        s->x[b] = start + width * b;
+    for (ptrdiff_t i = 0; i < count; i++)
+        if (inside(values[i], &range))
+            s->y[(int)fmin((values[i] - start) / width, BINS - 1)]++;
+    if (whole) /* empty bins behind the last value */
+        while (s->count > 2 && s->x[s->count - 2] > range.high)
+            s->count--;
+}
+
+/* Means over stretches of time; values NULL: rows per frame. */
+static void fill_time(const struct atm_locs *locs, const double *values, struct range range,
+                      ptrdiff_t frames, struct series *s) {
+    double n[BINS] = {0}, bins = fmin(BINS, (double)frames);
+    *s = (struct series){.count = (int)bins};
+    for (ptrdiff_t i = 0; i < locs->count; i++) {
+        int b = (int)fmin(locs->frame[i] * bins / (double)frames, bins - 1);
+        if (values && !inside(values[i], &range))
+            continue;
+        n[b]++;
+        s->y[b] += values ? values[i] : 1;
+    }
+    for (int b = 0; b < s->count; b++) {
+        s->x[b] = (b + 0.5) * (double)frames / bins;
+        s->y[b] /= values ? n[b] : (double)frames / bins; /* nothing there: NAN, a gap */
+    }
+}
+
+static void scale(double *values, int count, double factor) {
+    for (int i = 0; i < count; i++)
+        values[i] *= factor;
+}
+
+/* ---- the page ---- */
+
+struct page {
+    struct atm_post *post;
+    struct atm_html *html;
+    double pixel; /* nm, NAN unknown */
+    ptrdiff_t frames;
+    double *scratch; /* owned (rows) */
+};
+
+/* The picture goes into the page and is not needed any more. */
+static enum atm_status embed(struct page *p, const char *path, const char *caption,
+                             struct atm_err *err) {
+    enum atm_status status = atm_html_image(p->html, path, caption, err);
+    unlink(path);
+    return status;
+}
+
+static enum atm_status add_plot(struct page *p, const struct plot *plot, struct atm_err *err) {
+    const struct atm_locs *locs = &p->post->locs;
+    const double *values = plot->column ? atm_locs_find(locs, plot->column) : NULL;
+    const double unit = plot->length && p->pixel > 0 ? p->pixel : 1;
+    struct range range = {0, 0};
+    struct series s;
+    if (plot->column && (!values || !find_range(values, locs->count, p->scratch, &range)))
+        return ATM_OK;
+    if (plot->kind == HISTOGRAM) {
+        bool whole = strcmp(plot->column, "len") == 0 || strcmp(plot->column, "dark") == 0;
+        fill_histogram(values, locs->count, range, whole, &s);
+        scale(s.x, s.count, unit);
+    } else {
+        fill_time(locs, values, range, p->frames, &s);
+        scale(s.y, s.count, unit);
+    }
+    const struct atm_curve curve = {.x = s.x,
+                                    .y = s.y,
+                                    .count = s.count,
+                                    .style =
+                                        plot->kind == HISTOGRAM ? ATM_CURVE_STEPS : ATM_CURVE_LINE};
+    const struct atm_chart chart = {.x_label = plot->kind == HISTOGRAM ? plot->axis : "frame",
+                                    .y_label = plot->kind == HISTOGRAM ? "rows" : plot->axis,
+                                    .curves = &curve,
+                                    .count = 1,
+                                    .log_y = plot->log_y};
+    char *path = atm_post_file(p->post, "quality", ".svg");
+    enum atm_status status =
+        path ? atm_chart_write(path, &chart, err) : atm_err_memory(err, "a file name");
+    if (status == ATM_OK)
+        status = embed(p, path, plot->title, err);
+    atm_mem_free(path);
+    return status;
+}
+
+/* Means over tiles of the field; NAN where there are none. */
+static void fill_map(const struct atm_locs *locs, const double *values, const struct range *range,
+                     double unit, float *map) {
+    double n[TILES * TILES] = {0}, sum[TILES * TILES] = {0};
+    for (ptrdiff_t i = 0; i < locs->count; i++) {
+        double column = (locs->x[i] + 0.5) / (double)locs->head.width * TILES;
+        double row = (locs->y[i] + 0.5) / (double)locs->head.height * TILES;
+        if (!(column >= 0 && column < TILES && row >= 0 && row < TILES) ||
+            !inside(values[i], range))
+            continue;
+        int tile = (int)row * TILES + (int)column;
+        n[tile]++;
+        sum[tile] += values[i];
+    }
+    for (int t = 0; t < TILES * TILES; t++)
+        map[t] = n[t] > 0 ? (float)(unit * sum[t] / n[t]) : NAN;
+}
+
+static enum atm_status add_maps(struct page *p, struct atm_err *err) {
+    static const struct {
+        const char *column, *caption;
+        bool length;
+    } maps[] = {{"sx", "PSF sigma", true}, {"bg", "background", false}, {"lpx", "precision", true}};
+    enum { MAPS = 3 };
+    const struct atm_locs *locs = &p->post->locs;
+    float images[MAPS][TILES * TILES];
+    char captions[MAPS][80];
+    struct atm_panel panels[MAPS] = {{.image = NULL}};
+    int count = 0;
+    for (int m = 0; m < MAPS && locs->head.width > 0 && locs->head.height > 0; m++) {
+        const double *values = atm_locs_find(locs, maps[m].column);
+        const bool nm = maps[m].length && p->pixel > 0;
+        struct range range;
+        if (!values || !find_range(values, locs->count, p->scratch, &range))
+            continue;
+        fill_map(locs, values, &range, nm ? p->pixel : 1, images[count]);
+        struct range shown = {INFINITY, -INFINITY};
+        for (int t = 0; t < TILES * TILES; t++) {
+            shown.low = fmin(shown.low, (double)images[count][t]); /* drops NAN */
+            shown.high = fmax(shown.high, (double)images[count][t]);
+        }
+        snprintf(captions[count], sizeof captions[count], "%s %.4g to %.4g%s", maps[m].caption,
+                 shown.low, shown.high,
+                 nm               ? " nm"
+                 : maps[m].length ? " px"
+                                  : " photons");
+        panels[count] = (struct atm_panel){.image = images[count], .caption = captions[count]};
+        panels[count].lo = shown.low, panels[count].hi = shown.high;
+        count++;
+    }
+    if (!count)
+        return ATM_OK;
+    const struct atm_panel_sheet sheet = {
+        .panels = panels, .count = count, .columns = count, .height = TILES, .width = TILES};
+    char *path = atm_post_file(p->post, "quality", ".png");
+    enum atm_status status =
+        path ? atm_render_panels(path, &sheet, err) : atm_err_memory(err, "a file name");
+    if (status == ATM_OK)
+        status = embed(p, path, "Means over the field, black the least and white the most", err);
+    atm_mem_free(path);
+    return status;
+}
+
+/* ---- numbers ---- */
+
+static enum atm_status add_figures(struct page *p, struct atm_err *err) {
+    static const struct {
+        const char *column, *label, *note, *meaning;
+        bool length;
+    } medians[] = {
+        {"photons", "photons", "Median photons", "median of a row", false},
+        {"bg", "background", "Median background", "median, photons per pixel", false},
+        {ATM_LOCS_PRECISION, "precision", "Median precision", "median standard deviation, nm",
+         true},
+        {"sx", "PSF sigma", "Median sigma", "median, nm", true},
+        {"len", "frames on", "Median on time", "median length of a blink", false},
+    };
+    enum { MEDIANS = 5 };
+    struct atm_post *post = p->post;
+    char texts[MEDIANS + 2][32];
+    struct atm_html_figure figures[MEDIANS + 2] = {
+        {texts[0], "rows", "localizations or blinks"},
+        {texts[1], "per frame", "mean over the movie"},
+    };
+    int count = 2;
+    snprintf(texts[0], sizeof texts[0], "%td", post->locs.count);
+    snprintf(texts[1], sizeof texts[1], "%.4g", (double)post->locs.count / (double)p->frames);
+    atm_post_note(post, "Rows", "%s", texts[0]);
+    atm_post_note(post, "Rows per frame", "%s", texts[1]);
+    for (int m = 0; m < MEDIANS; m++) {
+        double median;
+        enum atm_status status = atm_locs_median(&post->locs, medians[m].column, &median, err);
+        if (status != ATM_OK)
+            return status;
+        if (isnan(median))
+            continue;
+        bool nm = medians[m].length && p->pixel > 0;
+        snprintf(texts[count], sizeof texts[count], "%.4g%s", nm ? p->pixel * median : median,
+                 nm                  ? " nm"
+                 : medians[m].length ? " px"
+                                     : "");
+        figures[count] =
+            (struct atm_html_figure){texts[count], medians[m].label, medians[m].meaning};
+        atm_post_note(post, medians[m].note, "%s", texts[count]);
+        count++;
+    }
+    atm_html_figures(p->html, figures, count);
+    return ATM_OK;
+}
+
+static enum atm_status fill_page(struct page *p, struct atm_err *err) {
+    struct atm_post *post = p->post;
+    atm_html_section(p->html, "The table");
+    enum atm_status status = add_figures(p, err);
+    atm_html_section(p->html, "Distributions and their course over time");
+    for (size_t i = 0; i < sizeof plots / sizeof *plots && status == ATM_OK; i++)
+        status = add_plot(p, &plots[i], err);
+    if (status == ATM_OK) {
+        atm_html_section(p->html, "Over the field");
+        status = add_maps(p, err);
+    }
+    if (status == ATM_OK && !fflush(post->report)) {
+        atm_html_section(p->html, "Steps");
+        atm_html_details(p->html, "What the steps so far said", *post->said);
+    }
+    return status;
+}
+
+static enum atm_status run(struct atm_post *post, struct atm_err *err) {
+    struct page p = {.post = post, .pixel = post->locs.head.pixel_size_nm};
+    char *path = atm_post_file(post, "report", ".html");
+    p.scratch = atm_mem_alloc((size_t)post->locs.count, sizeof *p.scratch);
+    enum atm_status status =
+        path && p.scratch ? ATM_OK : atm_err_memory(err, "the report of the table");
+    if (status == ATM_OK && !post->locs.count)
+        status = atm_err_set(err, ATM_FAIL, "there are no rows to report on");
+    if (status == ATM_OK)
+        status = atm_locs_frames(&post->locs, &p.frames, err);
+    if (status == ATM_OK)
+        status =
+            atm_html_create("Localizations", "quality of a table, by atomloc post", &p.html, err);
+    if (status == ATM_OK)
+        status = fill_page(&p, err);
+    if (status == ATM_OK)
+        status = atm_html_write(p.html, path, err);
+    if (status == ATM_OK)
+        atm_log(post->sink, ATM_LOG_INFO, "wrote %s", path);
+    atm_html_destroy(&p.html);
+    atm_mem_free(p.scratch);
+    atm_mem_free(path);
+    return status;
+}
+
+const struct atm_post_step atm_post_quality = {
+    .name = "quality",
+    .section = "post",
+    .prefix = "quality_",
+    .summary = "a page: photons, background, precision, on times, sigma over time and field",
+    .run = run,
+};
