@@ -7,6 +7,7 @@
     const most = 32; /* blocks to choose from: the strongest */
     let decoder, made, image, block, maps, z, rest, drawing = false, turn = 0;
     const hidden = new Set(); /* blocks left out of the whole */
+    const thumbnails = new Map();
 
     /* ---- Pictures ---- */
 
@@ -78,6 +79,9 @@
             : crop(decoder.image(rest ? decoder.with(rest, block, moved)
                                       : decoder.joined([[block, moved]])));
         const shown = whole || new Float32Array(height * width);
+        maps.set(block, moved);
+        if (thumbnails.has(block))
+            paint(thumbnails.get(block), atom, 1);
         for (const context of [paint(byId("atom"), atom, zoom), paint(byId("whole"), shown, zoom)]) {
             if (image.place)
                 ring(context, image.place, 12, "#e69f00");
@@ -87,8 +91,10 @@
         byId("measure").textContent = `g(z): peak ${largest(atom).toFixed(2)}` +
             (now ? `, brightest at x ${now[0].toFixed(1)}, y ${now[1].toFixed(1)} px` : "");
         byId("error").textContent =
-            `relative squared error ${relativeError(shown).toPrecision(2)}` +
-            ` (as encoded ${image.error.toPrecision(2)})`;
+            Number.isFinite(image.error)
+                ? `relative squared error ${relativeError(shown).toPrecision(2)}` +
+                  ` (as encoded ${image.error.toPrecision(2)})`
+                : "an empty image";
     }
 
     function drawSoon() {
@@ -110,10 +116,15 @@
             label.htmlFor = output.htmlFor = input.id = `z${d + 1}`;
             input.type = "range", input.step = "any";
             input.min = Math.min(low, z[d]), input.max = Math.max(high, z[d]), input.value = z[d];
-            output.textContent = z[d].toPrecision(3);
+            output.setAttribute("aria-live", "off"); /* the slider itself tells its value */
+            const tell = () => {
+                output.textContent = z[d].toPrecision(3);
+                input.setAttribute("aria-valuetext", output.textContent);
+            };
+            tell();
             input.addEventListener("input", () => {
                 z[d] = Number(input.value);
-                output.textContent = z[d].toPrecision(3);
+                tell();
                 drawSoon();
             });
             row.append(label, input, output);
@@ -129,9 +140,9 @@
 
     function chooseBlock(b) {
         block = b;
-        z = latent(b).slice();
+        z = image.moved.subarray(b * d0, (b + 1) * d0);
         joinRest();
-        image.place = brightest(alone(b, maps.get(b)));
+        image.place = brightest(alone(b, decoder.block(latent(b))));
         byId("block-name").textContent = `Block ${b + 1} of ${image.blocks}`;
         showSliders();
         draw();
@@ -140,15 +151,21 @@
     function showBlocks(order) {
         const list = byId("blocks");
         list.replaceChildren();
+        thumbnails.clear();
         for (const b of order) {
             const tile = document.createElement("div"), canvas = document.createElement("canvas");
             const radio = document.createElement("input"), shown = document.createElement("input");
             const choose = document.createElement("label"), show = document.createElement("label");
             const text = document.createElement("span"), share = image.shares[b];
             radio.type = "radio", radio.name = "block", radio.checked = b === block;
-            radio.addEventListener("change", () => chooseBlock(b));
+            radio.addEventListener("change", () => {
+                if (drawing)
+                    draw(); /* the last move of the block that is left */
+                chooseBlock(b);
+            });
             canvas.setAttribute("aria-hidden", "true");
             paint(canvas, alone(b, maps.get(b)), 1);
+            thumbnails.set(b, canvas);
             text.append(`block ${b + 1}`, document.createElement("br"),
                         `${Math.round(100 * share)} %${share < data.active ? ", inactive" : ""}`);
             choose.append(radio, canvas, text);
@@ -172,6 +189,7 @@
         const levels = readBytes(source.pixels), latents = readFloats(source.latents);
         const next = {
             latents,
+            moved: latents.slice(),
             shares: readFloats(source.shares),
             blocks: latents.length / d0,
             input: Float32Array.from(levels, (v) => source.low + (source.high - source.low) * v / 255),
@@ -191,6 +209,7 @@
                 return;
         }
         image = next, maps = decoded;
+        thumbnails.clear();
         hidden.clear();
         const whole = crop(decoder.image(decoder.joined([...maps])));
         image.error = relativeError(whole);
@@ -213,7 +232,7 @@
             `This model writes an image as the ${made} of ${blocks} images g(z), one for each of its ` +
             `blocks. A block is ${d0} numbers z, and the same decoder g draws them all. Choose a block ` +
             "and move its numbers, over the range that they have in the test set (1 % to 99 % " +
-            "quantile): the decoder runs in this page, and the other blocks stay as they are.";
+            "quantile): the decoder runs in this page.";
         byId("whole-text").textContent = `The ${made} of all blocks; every picture from 0 black to 1 white`;
         byId("blocks-text").textContent =
             `Per cent: |g(z)| / |image|; a block is inactive below ${100 * data.active} %. ` +
@@ -269,7 +288,10 @@
     select.addEventListener("change", () => chooseImage(select.selectedIndex));
     byId("before").addEventListener("click", () => step(-1));
     byId("after").addEventListener("click", () => step(1));
-    byId("reset").addEventListener("click", () => chooseBlock(block));
+    byId("reset").addEventListener("click", () => {
+        z.set(latent(block));
+        chooseBlock(block);
+    });
     chooseImage(0);
     showMade();
 })();
