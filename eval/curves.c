@@ -251,7 +251,10 @@ static ptrdiff_t covered(const struct plot *plot, const double box[4]) {
             if (!drawable(plot->chart, curve, i))
                 continue;
             double x = at_x(plot, curve->x[i]), y = at_y(plot, curve->y[i]);
-            points += x >= box[0] && x <= box[0] + box[2] && y >= box[1] && y <= box[1] + box[3];
+            double low = curve->low ? step_y(plot, curve->low[i]) : y;
+            double high = curve->high ? fmin(step_y(plot, curve->high[i]), y) : y;
+            points += x >= box[0] && x <= box[0] + box[2] && fmax(low, y) >= box[1] &&
+                      high <= box[1] + box[3];
         }
     }
     return points;
@@ -275,6 +278,7 @@ static void choose_corner(const struct plot *plot, double box[4]) {
 }
 
 static void draw_legend(struct plot *plot) {
+    static const double legend_dashes[] = {6, 5};
     const struct atm_curve *curves = plot->chart->curves;
     int count = plot->chart->count;
     struct atm_canvas *canvas = &plot->canvas;
@@ -300,7 +304,10 @@ static void draw_legend(struct plot *plot) {
             continue;
         atm_canvas_color(canvas, colors[k % COLORS]);
         cairo_set_line_width(canvas->cr, 3);
+        if (curves[k].style == ATM_CURVE_DASHED)
+            cairo_set_dash(canvas->cr, legend_dashes, 2, 0);
         line(plot, box[0] + 10, y + step / 2, box[0] + 38, y + step / 2);
+        cairo_set_dash(canvas->cr, NULL, 0, 0);
         atm_canvas_color(canvas, black);
         atm_canvas_text(canvas, box[0] + 46, y + step / 2 + 6, 0, curves[k].label);
         y += step;

@@ -11,7 +11,9 @@ static enum atm_status print_scores(struct atm_call *call, const struct atm_scor
     char *text = call->json ? NULL : atm_stage_score_text(scores);
     const char *report = call->json ? json : text;
     enum atm_status status = json && report ? ATM_OK : atm_err_memory(err, "the report");
-    if (!status && call->output)
+    if (!status && call->output && !call->json && atm_path_ends(call->output, ".html"))
+        status = atm_stage_score_page(scores, call->output, err);
+    else if (!status && call->output)
         status = atm_outfile_write_text(call->output, report, err);
     else if (!status && (!call->quiet || call->json))
         fputs(report, stdout);
@@ -70,7 +72,8 @@ const struct atm_command atm_command_eval = {
         "the score at\n"
         "eval.tolerance_nm, at 100 nm and by the SMLM Challenge's rules, with bias, intervals, "
         "the Cramer-Rao\n"
-        "limit and two controls; several LOCS are compared, one line each.\n"
+        "limit and two controls; several LOCS are compared, one line each. -o FILE.html makes a "
+        "page with figures.\n"
         "A MODEL on a STACK of test images gives figures, a page with sliders (index.html) and, "
         "where the stack\n"
         "has /truth, numbers, in a folder.",

@@ -143,11 +143,22 @@ static enum atm_status check_input(struct job *job, struct atm_err *err) {
     return ATM_OK;
 }
 
+/* The configuration without what no output depends on: where and how fast it was made. Owned by the
+ * caller; NULL if out of memory. */
+static char *resolve(const struct job *job) {
+    struct atm_config *copy = atm_mem_alloc(1, sizeof *copy);
+    if (!copy)
+        return NULL;
+    *copy = *job->config;
+    copy->run.threads = 0;
+    copy->run.directory[0] = copy->run.cache[0] = 0;
+    char *text = atm_config_resolved(copy, ATM_SECTIONS_ALL);
+    atm_mem_free(copy);
+    return text;
+}
+
 static enum atm_status write_resolved(const struct job *job, struct atm_err *err) {
-    struct atm_config copy = *job->config;
-    copy.run.threads = 0; /* no output depends on where and how fast it was made */
-    copy.run.directory[0] = copy.run.cache[0] = 0;
-    char *text = atm_config_resolved(&copy, ATM_SECTIONS_ALL);
+    char *text = resolve(job);
     enum atm_status status = text ? atm_outfile_write_text(job->path[RESOLVED], text, err)
                                   : atm_err_memory(err, "the configuration");
     atm_mem_free(text);
@@ -241,13 +252,30 @@ static enum atm_status write_scores(const struct job *job, const struct atm_scor
     return status;
 }
 
+/* Ours, and those of [compare]. Closed by the caller in every case. */
+static enum atm_status open_scores(const struct job *job, struct atm_scores *scores,
+                                   struct atm_err *err) {
+    const struct atm_ini_pairs *others = &job->config->compare.tables;
+    enum atm_status status = atm_stage_score_open(scores, job->truth, job->movie, job->config, err);
+    if (!status)
+        status =
+            atm_stage_score_add(scores, others->count ? "atomloc" : NULL, job->path[LOCS], err);
+    for (int i = 0; !status && i < others->count; i++) {
+        const struct atm_ini_pair *other = &others->items[i];
+        if (atm_path_exists(other->value))
+            status = atm_stage_score_add(scores, other->name, other->value, err);
+        else
+            atm_log(job->sink, ATM_LOG_WARNING, "[compare] %s: %s is not there; left out",
+                    other->name, other->value);
+    }
+    return status;
+}
+
 static enum atm_status score(const struct job *job, struct atm_err *err) {
     struct atm_scores *scores = atm_mem_alloc(1, sizeof *scores);
     if (!scores)
         return atm_err_memory(err, "scores");
-    enum atm_status status = atm_stage_score_open(scores, job->truth, job->movie, job->config, err);
-    if (!status)
-        status = atm_stage_score_add(scores, NULL, job->path[LOCS], err);
+    enum atm_status status = open_scores(job, scores, err);
     if (!status)
         status = write_scores(job, scores, err);
     atm_stage_score_close(scores);
@@ -291,6 +319,47 @@ static enum atm_status pictures(struct job *job, struct atm_err *err) {
     return status;
 }
 
+static enum atm_status write_report(struct job *job, struct atm_report_input *input,
+                                    struct atm_err *err) {
+    const char *name = strrchr(job->folder, '/');
+    enum atm_status status = open_source(job, err);
+    if (!status)
+        status = load_model(job, err);
+    input->source = job->source;
+    input->model = job->model;
+    return status ? status
+                  : atm_stage_report(input, job->folder, name ? name + 1 : job->folder, job->sink,
+                                     err);
+}
+
+static enum atm_status report(struct job *job, struct atm_err *err) {
+    struct atm_table found, truth;
+    struct atm_scores *scores = atm_mem_alloc(1, sizeof *scores);
+    char *resolved = resolve(job);
+    atm_table_init(&found);
+    atm_table_init(&truth);
+    enum atm_status status = scores && resolved ? ATM_OK : atm_err_memory(err, "the report");
+    if (!status)
+        status = read_tables(job, &found, &truth, err);
+    if (!status && job->truth)
+        status = open_scores(job, scores, err);
+    if (!status) {
+        struct atm_report_input input = {.config = job->config,
+                                         .found = &found,
+                                         .truth = job->truth ? &truth : NULL,
+                                         .scores = job->truth ? scores : NULL,
+                                         .resolved = resolved};
+        status = write_report(job, &input, err);
+    }
+    if (scores)
+        atm_stage_score_close(scores);
+    atm_mem_free(scores);
+    atm_mem_free(resolved);
+    atm_table_free(&found);
+    atm_table_free(&truth);
+    return status;
+}
+
 static enum atm_status do_stage(struct job *job, enum atm_stage stage, struct atm_err *err) {
     switch (stage) {
     case ATM_STAGE_SYNTH:
@@ -306,6 +375,7 @@ static enum atm_status do_stage(struct job *job, enum atm_stage stage, struct at
     case ATM_STAGE_RENDER:
         return pictures(job, err);
     case ATM_STAGE_REPORT:
+        return report(job, err);
     case ATM_STAGE_COUNT:
         break;
     }

@@ -2,6 +2,7 @@
 
 #include "h5.h"
 #include "outfile.h"
+#include "table.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,7 +25,8 @@ static enum atm_status kind_of_h5(const char *path, enum atm_path_kind *kind, st
     if (atm_h5_exists(file, "/weights"))
         *kind = ATM_PATH_MODEL;
     else if (atm_h5_exists(file, "/locs") ||
-             (atm_h5_exists(file, "/truth") && !atm_h5_exists(file, "/frames")))
+             (atm_h5_exists(file, "/truth") && !atm_h5_exists(file, "/frames")) ||
+             atm_table_is_foreign(file))
         *kind = ATM_PATH_TABLE;
     else
         *kind = ATM_PATH_MOVIE;

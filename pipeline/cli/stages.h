@@ -64,6 +64,9 @@ void atm_stage_score_close(struct atm_scores *scores);
 /* One table's report, or the comparison of several. Owned by the caller; NULL if out of memory. */
 char *atm_stage_score_text(const struct atm_scores *scores);
 char *atm_stage_score_json(const struct atm_scores *scores);
+/* A page of them; its figures go into a folder beside it (PATH_figures). */
+enum atm_status atm_stage_score_page(const struct atm_scores *scores, const char *path,
+                                     struct atm_err *err);
 /* What the camera of a movie is: the file's, and over it what is configured. Other files: as configured. */
 enum atm_status atm_stage_camera(const char *path, const struct atm_camera *configured,
                                  struct atm_camera *camera, struct atm_err *err);
@@ -91,5 +94,18 @@ enum atm_status atm_stage_figures(struct atm_source *source, const struct atm_mo
 /* Loss and validation loss over the steps. */
 enum atm_status atm_stage_curve(const struct atm_model *model, const char *path,
                                 struct atm_err *err);
+
+/* report.html in the folder, and its figures in folder/figures. */
+struct atm_report_input {
+    const struct atm_config *config;
+    struct atm_source *source;
+    const struct atm_model *model;
+    const struct atm_table *found, *truth; /* sorted by frame; truth NULL: none known */
+    const struct atm_scores *scores;       /* NULL: no truth; ours first */
+    const char *resolved;                  /* the configuration as text */
+};
+enum atm_status atm_stage_report(const struct atm_report_input *input, const char *folder,
+                                 const char *name, const struct atm_sink *sink,
+                                 struct atm_err *err);
 
 #endif

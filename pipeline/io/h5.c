@@ -271,10 +271,10 @@ enum atm_status atm_h5_write_text(struct atm_h5 *file, const char *object, const
     return status;
 }
 
-/* *attribute stays invalid where there is none. Anything but one element is refused. */
+/* *attribute stays invalid where there is none. Anything but 1 to `most` elements is refused. */
 static enum atm_status open_attribute(const struct atm_h5 *file, const char *object,
-                                      const char *name, hid_t *attribute, hid_t *type,
-                                      struct atm_err *err) {
+                                      const char *name, ptrdiff_t most, hid_t *attribute,
+                                      hid_t *type, ptrdiff_t *count, struct atm_err *err) {
     *attribute = *type = H5I_INVALID_HID;
     if (!atm_h5_exists(file, object) || H5Aexists_by_name(file->id, object, name, H5P_DEFAULT) <= 0)
         return ATM_OK;
@@ -286,9 +286,10 @@ static enum atm_status open_attribute(const struct atm_h5 *file, const char *obj
     hssize_t elements = space >= 0 ? H5Sget_simple_extent_npoints(space) : 0;
     if (space >= 0)
         H5Sclose(space);
-    if (*type < 0 || elements != 1)
-        return atm_err_set(err, ATM_FAIL, "%s: attribute %s of %s is not a single value",
-                           file->path, name, object);
+    if (*type < 0 || elements < 1 || elements > most)
+        return atm_err_set(err, ATM_FAIL, "%s: attribute %s of %s is not %s", file->path, name,
+                           object, most == 1 ? "a single value" : "a short list");
+    *count = (ptrdiff_t)elements;
     return ATM_OK;
 }
 
@@ -299,20 +300,29 @@ static void close_attribute(hid_t attribute, hid_t type) {
         H5Aclose(attribute);
 }
 
-enum atm_status atm_h5_read_number(const struct atm_h5 *file, const char *object, const char *name,
-                                   double *value, struct atm_err *err) {
+enum atm_status atm_h5_read_numbers(const struct atm_h5 *file, const char *object, const char *name,
+                                    double *values, ptrdiff_t most, ptrdiff_t *count,
+                                    struct atm_err *err) {
     hid_t attribute, type;
-    enum atm_status status = open_attribute(file, object, name, &attribute, &type, err);
+    *count = 0;
+    enum atm_status status =
+        open_attribute(file, object, name, most, &attribute, &type, count, err);
     if (status == ATM_OK && attribute >= 0) {
         H5T_class_t class = H5Tget_class(type);
         if (class != H5T_INTEGER && class != H5T_FLOAT)
             status = atm_err_set(err, ATM_FAIL, "%s: attribute %s of %s is not a number",
                                  file->path, name, object);
-        else if (H5Aread(attribute, H5T_NATIVE_DOUBLE, value) < 0)
+        else if (H5Aread(attribute, H5T_NATIVE_DOUBLE, values) < 0)
             status = atm_h5_fail(file, err, "read attribute %s of %s", name, object);
     }
     close_attribute(attribute, type);
     return status;
+}
+
+enum atm_status atm_h5_read_number(const struct atm_h5 *file, const char *object, const char *name,
+                                   double *value, struct atm_err *err) {
+    ptrdiff_t count;
+    return atm_h5_read_numbers(file, object, name, value, 1, &count, err);
 }
 
 /* Read text of either storage; *text is NULL if memory or the file fails. */
@@ -339,7 +349,8 @@ enum atm_status atm_h5_read_text(const struct atm_h5 *file, const char *object, 
                                  char **text, struct atm_err *err) {
     *text = NULL;
     hid_t attribute, type;
-    enum atm_status status = open_attribute(file, object, name, &attribute, &type, err);
+    ptrdiff_t count;
+    enum atm_status status = open_attribute(file, object, name, 1, &attribute, &type, &count, err);
     if (status == ATM_OK && attribute >= 0) {
         if (H5Tget_class(type) != H5T_STRING)
             status = atm_err_set(err, ATM_FAIL, "%s: attribute %s of %s is not text", file->path,

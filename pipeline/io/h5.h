@@ -50,6 +50,10 @@ enum atm_status atm_h5_write_number(struct atm_h5 *file, const char *object, con
                                     double value, struct atm_err *err);
 enum atm_status atm_h5_read_number(const struct atm_h5 *file, const char *object, const char *name,
                                    double *value, struct atm_err *err);
+/* The same for an array of 1 to `most` numbers; *count stays 0 if absent. */
+enum atm_status atm_h5_read_numbers(const struct atm_h5 *file, const char *object, const char *name,
+                                    double *values, ptrdiff_t most, ptrdiff_t *count,
+                                    struct atm_err *err);
 enum atm_status atm_h5_write_text(struct atm_h5 *file, const char *object, const char *name,
                                   const char *text, struct atm_err *err);
 /* *text is owned by the caller (atm_mem_free); NULL if absent. */

@@ -4,6 +4,7 @@
 #define ATM_TABLE_H
 
 #include "err.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -81,14 +82,17 @@ enum atm_status atm_table_add_document(struct atm_table *table, const struct atm
 void atm_table_sort(struct atm_table *table);
 void atm_table_free(struct atm_table *table);
 
-/* Read by content: Picasso HDF5 (/locs, with or without its YAML), HDF5 stack (/truth),
- * ThunderSTORM CSV, challenge CSV, and plain CSV with x_px/y_px (frames from 0) or x_nm... columns
+/* Read by content: Picasso HDF5 (/locs, with or without its YAML), HDF5 stack (/truth), DECODE and
+ * storm-analysis HDF5, ThunderSTORM CSV, challenge CSV, and plain CSV with x_px/y_px (frames from 0) or x_nm... columns
  * as FORMATS says: whatever is not x_px, y_px counts frames from 1 and places from the first
  * pixel's outer corner. default_pixel_size_nm is used where the file is in nm and does not say
  * (NAN: an error then). *table is initialised by this call, so free an old one first; it is empty
  * after a failure. */
 enum atm_status atm_table_read(const char *path, double default_pixel_size_nm,
                                struct atm_table *table, struct atm_err *err);
+/* True for an open HDF5 file that is a table of DECODE or storm-analysis. */
+struct atm_h5;
+bool atm_table_is_foreign(const struct atm_h5 *file);
 /* Write by name: .hdf5/.h5 Picasso (+ .yaml), .csv ThunderSTORM (+ -protocol.txt), .px.csv plain
  * CSV in pixels (frame,x_px,y_px,photons, frames from 0). Rows that a reader would drop (NaN,
  * negative) are counted in *dropped (may be NULL), not written. Rows outside Picasso's field, which

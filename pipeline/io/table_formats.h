@@ -11,6 +11,18 @@ enum atm_status atm_table_read_h5(const char *path, struct atm_table *table, str
 enum atm_status atm_table_read_csv(const char *path, double default_pixel_size_nm,
                                    struct atm_table *table, struct atm_err *err);
 
+/* Other programs' HDF5 files, told by what is in them; open files. */
+struct atm_h5;
+bool atm_table_is_decode(const struct atm_h5 *file);
+enum atm_status atm_table_read_decode(const struct atm_h5 *file, struct atm_table *table,
+                                      struct atm_err *err);
+bool atm_table_is_storm_analysis(const struct atm_h5 *file);
+enum atm_status atm_table_read_storm_analysis(const struct atm_h5 *file, struct atm_table *table,
+                                              struct atm_err *err);
+/* Fails when a file claims more rows than one of its size can hold. */
+enum atm_status atm_table_check_rows(const char *path, const char *name, ptrdiff_t count,
+                                     struct atm_err *err);
+
 enum atm_status atm_table_write_picasso(const char *path, const struct atm_table *table,
                                         ptrdiff_t *dropped, struct atm_err *err);
 enum atm_status atm_table_write_thunderstorm(const char *path, const struct atm_table *table,

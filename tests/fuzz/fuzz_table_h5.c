@@ -53,9 +53,41 @@ static bool write_truth(const char *path, const struct atm_table *table) {
     return (atm_h5_close(&file, NULL) == ATM_OK) && good;
 }
 
+/* DECODE's layout. */
+static bool write_decode(const char *path) {
+    static const double xyz[6] = {1.5, 2.5, 0, 3.5, 4.25, 0}, frames[2] = {0, 3};
+    const ptrdiff_t two[] = {2, 3};
+    struct atm_h5 *file = NULL;
+    if (atm_h5_create(path, &file, NULL) != ATM_OK)
+        return false;
+    bool good = atm_h5_write(file, "/data/xyz", ATM_H5_F64, 2, two, xyz, NULL) == ATM_OK &&
+                atm_h5_write(file, "/data/frame_ix", ATM_H5_F64, 1, two, frames, NULL) == ATM_OK &&
+                atm_h5_write(file, "/meta/nothing", ATM_H5_F64, 1, two, frames, NULL) == ATM_OK &&
+                atm_h5_write_text(file, "/meta", "xy_unit", "px", NULL) == ATM_OK &&
+                atm_h5_write_number(file, "/meta", "px_size", 100, NULL) == ATM_OK;
+    return (atm_h5_close(&file, NULL) == ATM_OK) && good;
+}
+
+/* storm-analysis' layout. */
+static bool write_storm(const char *path) {
+    static const double x[2] = {1.5, 2.5};
+    const ptrdiff_t two[] = {2};
+    struct atm_h5 *file = NULL;
+    if (atm_h5_create(path, &file, NULL) != ATM_OK)
+        return false;
+    bool good = atm_h5_write(file, "/fr_0/x", ATM_H5_F64, 1, two, x, NULL) == ATM_OK &&
+                atm_h5_write(file, "/fr_0/y", ATM_H5_F64, 1, two, x, NULL) == ATM_OK &&
+                atm_h5_write(file, "/fr_12/x", ATM_H5_F64, 1, two, x, NULL) == ATM_OK &&
+                atm_h5_write_text(file, "/", "sa_type", "fuzz", NULL) == ATM_OK &&
+                atm_h5_write_number(file, "/", "movie_x", 32, NULL) == ATM_OK;
+    return (atm_h5_close(&file, NULL) == ATM_OK) && good;
+}
+
 bool atm_fuzz_seed(int index, const char *path) {
     struct atm_table table;
     bool good = index >= 0 && index < 2;
+    if (index == 2 || index == 3)
+        return index == 2 ? write_decode(path) : write_storm(path);
     atm_table_init(&table);
     for (int i = 0; good && i < 40; i++) {
         struct atm_loc row = atm_loc_empty();
