@@ -218,7 +218,3 @@ enum atm_status atm_table_read_storm_analysis(const struct atm_h5 *file, struct 
         atm_table_sort(table); /* the file lists fr_10 before fr_2 */
     return status;
 }
-
-bool atm_table_is_foreign(const struct atm_h5 *file) {
-    return atm_table_is_decode(file) || atm_table_is_storm_analysis(file);
-}

@@ -11,8 +11,14 @@ enum atm_status atm_table_read_h5(const char *path, struct atm_table *table, str
 enum atm_status atm_table_read_csv(const char *path, double default_pixel_size_nm,
                                    struct atm_table *table, struct atm_err *err);
 
-/* Other programs' HDF5 files, told by what is in them; open files. */
+/* Kinds of HDF5 files, told by what is in them; open files. */
 struct atm_h5;
+bool atm_table_is_picasso(const struct atm_h5 *file);
+enum atm_status atm_table_read_picasso(const struct atm_h5 *file, struct atm_table *table,
+                                       struct atm_err *err);
+bool atm_table_is_truth(const struct atm_h5 *file);
+enum atm_status atm_table_read_truth(const struct atm_h5 *file, struct atm_table *table,
+                                     struct atm_err *err);
 bool atm_table_is_decode(const struct atm_h5 *file);
 enum atm_status atm_table_read_decode(const struct atm_h5 *file, struct atm_table *table,
                                       struct atm_err *err);

@@ -237,63 +237,20 @@ static enum atm_status read_stack_size(const struct atm_h5 *file, struct atm_tab
     return status;
 }
 
-static bool has_locs(const struct atm_h5 *file) { return atm_h5_exists(file, LOCS); }
+bool atm_table_is_picasso(const struct atm_h5 *file) { return atm_h5_exists(file, LOCS); }
 
-static enum atm_status read_picasso(const struct atm_h5 *file, struct atm_table *table,
-                                    struct atm_err *err) {
+enum atm_status atm_table_read_picasso(const struct atm_h5 *file, struct atm_table *table,
+                                       struct atm_err *err) {
     return read_locs(file, atm_h5_path(file), table, err);
 }
 
-static bool has_truth(const struct atm_h5 *file) { return atm_h5_exists(file, TRUTH); }
+bool atm_table_is_truth(const struct atm_h5 *file) { return atm_h5_exists(file, TRUTH); }
 
-static enum atm_status read_truth(const struct atm_h5 *file, struct atm_table *table,
-                                  struct atm_err *err) {
+enum atm_status atm_table_read_truth(const struct atm_h5 *file, struct atm_table *table,
+                                     struct atm_err *err) {
     enum atm_status status = read_rows(file, TRUTH, table, err);
     atm_table_tidy(table, ATM_COLUMN_PHOTONS | ATM_COLUMN_BACKGROUND | ATM_COLUMN_ID);
     return status == ATM_OK ? read_stack_size(file, table, err) : status;
-}
-
-/* Whose table it is, told by content. tidied: the reader has done it. */
-static const struct {
-    bool (*is)(const struct atm_h5 *file);
-    enum atm_status (*read)(const struct atm_h5 *file, struct atm_table *table,
-                            struct atm_err *err);
-    bool tidied;
-} formats[] = {
-    {has_locs, read_picasso, true},
-    {has_truth, read_truth, true},
-    {atm_table_is_decode, atm_table_read_decode, false},
-    {atm_table_is_storm_analysis, atm_table_read_storm_analysis, false},
-};
-enum { FORMATS = sizeof formats / sizeof *formats };
-
-static enum atm_status read_any(const struct atm_h5 *file, struct atm_table *table,
-                                struct atm_err *err) {
-    for (int i = 0; i < FORMATS; i++) {
-        if (!formats[i].is(file))
-            continue;
-        enum atm_status status = formats[i].read(file, table, err);
-        if (!formats[i].tidied)
-            atm_table_tidy(table, ~0u);
-        return status;
-    }
-    return atm_err_set(err, ATM_FAIL,
-                       "%s: holds no table: neither /locs (Picasso) nor /truth (stack), /data "
-                       "(DECODE) or /fr_0 (storm-analysis)",
-                       atm_h5_path(file));
-}
-
-enum atm_status atm_table_read_h5(const char *path, struct atm_table *table, struct atm_err *err) {
-    struct atm_h5 *file = NULL;
-    enum atm_status status = atm_h5_open(path, &file, err);
-    if (status != ATM_OK)
-        return status;
-    /* the file's own comes first: documents of a side file may be those of an earlier step */
-    status = atm_h5_read_text(file, "/", "provenance", &table->provenance, err);
-    if (status == ATM_OK)
-        status = read_any(file, table, err);
-    enum atm_status closed = atm_h5_close(&file, status == ATM_OK ? err : NULL);
-    return status == ATM_OK ? closed : status;
 }
 
 /* --- writing --- */
