@@ -213,9 +213,11 @@ static void render(void) {
             {.zoom = 16, .blur = blur, .sigma_nm = 10, .shifts = 4, .max_size = 4096},
             0};
         double seconds = bench_median(paint, &s, 3);
+        clock_t start = clock(); /* of all threads: on a machine that is busy otherwise too */
+        paint(&s);
         printf("{\"figure\": \"render 1e6 to 4096x4096, %s\", \"drawn\": %d, \"sum\": %.3f, "
-               "\"seconds\": %.3f}\n",
-               blurs[blur], N, s.total, seconds);
+               "\"seconds\": %.3f, \"processor_seconds\": %.3f}\n",
+               blurs[blur], N, s.total, seconds, (double)(clock() - start) / CLOCKS_PER_SEC);
         fflush(stdout);
     }
     atm_mem_free(block);
