@@ -253,6 +253,8 @@ static enum atm_status run_item(struct atm_post *post, const struct atm_post_con
     post->config = *config;
     enum atm_status status = set_arguments(item, &post->config, err);
     fprintf(post->report, "%d. %s\n", post->number, item->step->name);
+    if (status == ATM_OK && !post->locs.count)
+        status = atm_err_set(err, ATM_FAIL, "there are no rows to work on");
     if (status == ATM_OK) {
         atm_log_progress(post->sink, "steps", post->number - 1, post->number, "%s",
                          item->step->name);

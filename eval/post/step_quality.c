@@ -297,8 +297,6 @@ static enum atm_status run(struct atm_post *post, struct atm_err *err) {
     p.scratch = atm_mem_alloc((size_t)post->locs.count, sizeof *p.scratch);
     enum atm_status status =
         path && p.scratch ? ATM_OK : atm_err_memory(err, "the report of the table");
-    if (status == ATM_OK && !post->locs.count)
-        status = atm_err_set(err, ATM_FAIL, "there are no rows to report on");
     if (status == ATM_OK)
         status = atm_locs_frames(&post->locs, &p.frames, err);
     if (status == ATM_OK)

@@ -113,6 +113,7 @@ refuses 2 'give post.link_radius_nm' "$atomloc" post movie.h5 link -o bad.hdf5
 refuses 2 'no output' "$atomloc" post movie.h5 link
 refuses 2 'would replace the input' "$atomloc" post linked.hdf5 density -o linked.hdf5
 refuses 1 'no table format has this ending' "$atomloc" post movie.h5 density -o bad.txt
+refuses 1 'step 2, link: there are no rows to work on' "$atomloc" post movie.h5 'filter(x > 1e9)' link -o bad.hdf5
 refuses 1 'too few to see a drift' "$atomloc" post foreign.hdf5 drift -o bad.hdf5
 nothing_left bad.hdf5 bad.yaml bad_drift.png
 finish
