@@ -120,7 +120,8 @@ static enum atm_status link_frame(struct linker *l, ptrdiff_t frame, ptrdiff_t *
         status = find_pairs(l, i, err);
     if (status != ATM_OK)
         return status;
-    qsort(l->pairs, l->count, sizeof *l->pairs, compare_pairs);
+    if (l->count)
+        qsort(l->pairs, l->count, sizeof *l->pairs, compare_pairs);
     for (size_t k = 0; k < l->count; k++) {
         const struct pair *pair = &l->pairs[k];
         if (l->continued[pair->earlier] || l->blink[pair->later] != NO_BLINK)
