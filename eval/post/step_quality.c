@@ -12,7 +12,7 @@
 
 enum { BINS = 80, TILES = 16 };
 /* Histograms show what lies between these quantiles; a few wild rows would squeeze the rest. */
-static const double LOW = 0.002, HIGH = 0.998;
+static const double LOW = 0.002, HIGH = 0.99;
 
 enum kind { HISTOGRAM, TIME };
 
@@ -136,6 +136,8 @@ static enum atm_status add_plot(struct page *p, const struct plot *plot, struct 
     struct series s;
     if (plot->column && (!values || !find_range(values, locs->count, p->scratch, &range)))
         return ATM_OK;
+    if (plot->kind == HISTOGRAM && !(range.high > range.low))
+        return ATM_OK; /* one value for all, as of a PSF that was held fixed */
     if (plot->kind == HISTOGRAM) {
         bool whole = strcmp(plot->column, "len") == 0 || strcmp(plot->column, "dark") == 0;
         fill_histogram(values, locs->count, range, whole, &s);
