@@ -21,15 +21,11 @@ static enum atm_status make_nearness(const struct atm_locs *locs, const struct a
     if (rule->radius > 0)
         return ATM_OK;
     near->lpx = atm_locs_find(locs, "lpx"), near->lpy = atm_locs_find(locs, "lpy");
-    enum atm_status status = atm_locs_median(locs, ATM_LOCS_PRECISION, &precision, err);
-    if (status != ATM_OK)
-        return status;
+    if (!near->lpx || !near->lpy)
+        near->lpx = near->lpy = near->lpx ? near->lpx : near->lpy;
+    enum atm_status status = atm_locs_precision(locs, "post.link_radius_nm", &precision, err);
     near->reach = ATM_LINK_MOST_PRECISIONS * precision;
-    if (near->lpx && near->lpy && near->reach > 0)
-        return ATM_OK;
-    return atm_err_set(err, ATM_USAGE,
-                       "the table does not say how precise its localizations are; give "
-                       "post.link_radius_nm");
+    return status;
 }
 
 /* Squared distance in units in which up to 1 is near. */

@@ -272,3 +272,13 @@ enum atm_status atm_locs_median(const struct atm_locs *locs, const char *name, d
     atm_mem_free(values);
     return ATM_OK;
 }
+
+enum atm_status atm_locs_precision(const struct atm_locs *locs, const char *instead,
+                                   double *precision, struct atm_err *err) {
+    enum atm_status status = atm_locs_median(locs, ATM_LOCS_PRECISION, precision, err);
+    if (status != ATM_OK || *precision > 0)
+        return status;
+    return atm_err_set(err, ATM_USAGE,
+                       "the table does not say how precise its localizations are; give %s",
+                       instead);
+}

@@ -52,5 +52,9 @@ enum atm_status atm_locs_pixel(const struct atm_locs *locs, double *pixel_nm, st
 #define ATM_LOCS_PRECISION "lpx, lpy"
 enum atm_status atm_locs_median(const struct atm_locs *locs, const char *name, double *median,
                                 struct atm_err *err);
+/* Median of lpx and lpy, px; ATM_USAGE where the table has none, which says what to give instead.
+ */
+enum atm_status atm_locs_precision(const struct atm_locs *locs, const char *instead,
+                                   double *precision, struct atm_err *err);
 
 #endif

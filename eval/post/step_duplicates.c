@@ -73,20 +73,16 @@ static enum atm_status thin_out(const struct search *s, struct atm_err *err) {
 }
 
 static enum atm_status find_radius(struct atm_post *post, double *radius_px, struct atm_err *err) {
-    double pixel, precision;
-    enum atm_status status = atm_locs_pixel(&post->locs, &pixel, err);
-    if (status == ATM_OK)
-        status = atm_locs_median(&post->locs, ATM_LOCS_PRECISION, &precision, err);
-    if (status != ATM_OK)
+    double pixel;
+    enum atm_status status;
+    if (isnan(post->config.post.duplicates_radius_nm)) {
+        status = atm_locs_precision(&post->locs, "post.duplicates_radius_nm", radius_px, err);
+        *radius_px *= AUTO_PRECISIONS;
         return status;
+    }
+    status = atm_locs_pixel(&post->locs, &pixel, err);
     *radius_px = post->config.post.duplicates_radius_nm / pixel;
-    if (isnan(*radius_px))
-        *radius_px = AUTO_PRECISIONS * precision;
-    if (*radius_px > 0)
-        return ATM_OK;
-    return atm_err_set(err, ATM_USAGE,
-                       "the table does not say how precise its localizations are; give "
-                       "post.duplicates_radius_nm");
+    return status;
 }
 
 static enum atm_status run(struct atm_post *post, struct atm_err *err) {

@@ -68,18 +68,12 @@ static enum atm_status plot(const struct atm_post *post, const struct atm_frc *f
 
 static enum atm_status choose_pixel(struct atm_post *post, double pixel_nm, double *pixel,
                                     struct atm_err *err) {
-    double precision;
-    enum atm_status status = atm_locs_median(&post->locs, ATM_LOCS_PRECISION, &precision, err);
-    if (status != ATM_OK)
-        return status;
     *pixel = post->config.post.frc_pixel_nm / pixel_nm;
-    if (isnan(*pixel))
-        *pixel = precision / 2;
-    if (*pixel > 0)
+    if (!isnan(*pixel))
         return ATM_OK;
-    return atm_err_set(err, ATM_USAGE,
-                       "the table does not say how precise its localizations are; give "
-                       "post.frc_pixel_nm");
+    enum atm_status status = atm_locs_precision(&post->locs, "post.frc_pixel_nm", pixel, err);
+    *pixel /= 2;
+    return status;
 }
 
 static void note(struct atm_post *post, const struct atm_frc *frc, double pixel_nm) {

@@ -233,9 +233,6 @@ static void large(void) {
         .frames = 50000, .side = 512, .per_frame = 240, .walk_nm = 0.1, .trend_nm = 500, .seed = 1};
     struct atm_err err = {0};
     struct post_case c = case_make(&options);
-    struct atm_post_config config = {.seed = 1};
-    const struct atm_binding bindings[] = {{&atm_post_section, &config.post},
-                                           {&atm_render_section, &config.render}};
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
         struct atm_table table = c.table;
         struct atm_post_result result;
@@ -243,8 +240,7 @@ static void large(void) {
         if (!table.rows)
             return;
         memcpy(table.rows, c.table.rows, (size_t)table.count * sizeof *table.rows);
-        atm_ini_defaults(bindings, 2);
-        snprintf(config.post.steps, sizeof config.post.steps, "%s", chains[i]);
+        const struct atm_post_config config = case_steps(chains[i]);
         double start = bench_now();
         if (atm_post_run(&config, "bench_post", NULL, &table, &result, &err))
             stop(&err);

@@ -7,6 +7,7 @@
 #include "emitters.h"
 #include "ini.h"
 #include "mem.h"
+#include "post.h"
 #include "rng.h"
 #include "table.h"
 #include <gsl/gsl_randist.h>
@@ -152,6 +153,16 @@ static inline double case_error(const struct post_case *c, const double *x, cons
         square += dx * dx + dy * dy;
     }
     return CASE_PIXEL_NM * sqrt((square / n - (sum[0] * sum[0] + sum[1] * sum[1]) / (n * n)) / 2);
+}
+
+/* The default configuration with these steps. */
+static inline struct atm_post_config case_steps(const char *steps) {
+    struct atm_post_config config = {.seed = 1};
+    const struct atm_binding bindings[] = {{&atm_post_section, &config.post},
+                                           {&atm_render_section, &config.render}};
+    atm_ini_defaults(bindings, 2);
+    snprintf(config.post.steps, sizeof config.post.steps, "%s", steps);
+    return config;
 }
 
 #endif

@@ -160,15 +160,6 @@ static void mistakes_are_named_with_their_place(void **state) {
 
 /* ---- chains ---- */
 
-static struct atm_post_config configure(const char *steps) {
-    struct atm_post_config config = {.seed = 1};
-    const struct atm_binding bindings[] = {{&atm_post_section, &config.post},
-                                           {&atm_render_section, &config.render}};
-    atm_ini_defaults(bindings, 2);
-    snprintf(config.post.steps, sizeof config.post.steps, "%s", steps);
-    return config;
-}
-
 static void chains_are_checked_before_the_work(void **state) {
     (void)state;
     const struct {
@@ -189,13 +180,13 @@ static void chains_are_checked_before_the_work(void **state) {
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct atm_err err = {0};
-        struct atm_post_config config = configure(bad[i].steps);
+        struct atm_post_config config = case_steps(bad[i].steps);
         assert_int_equal(atm_post_check(&config, &err), ATM_USAGE);
         if (!strstr(err.text, bad[i].message))
             fail_msg("\"%s\" gave: %s", bad[i].steps, err.text);
     }
     struct atm_err err = {0};
-    struct atm_post_config good = configure(
+    struct atm_post_config good = case_steps(
         " filter(photons > 3 and (x < 2 or y in 1..4)) ,drift( method = rcc , check=no ),link ");
     if (atm_post_check(&good, &err) != ATM_OK)
         fail_msg("%s", err.text);
@@ -215,7 +206,7 @@ static void steps_leave_their_notes(void **state) {
     struct post_case c = small_case();
     struct atm_post_result result;
     struct atm_post_config config =
-        configure("filter(photons > 300), link(gap=1), density, link, filter(n > 1)");
+        case_steps("filter(photons > 300), link(gap=1), density, link, filter(n > 1)");
     if (atm_post_run(&config, at("out"), NULL, &c.table, &result, &err) != ATM_OK)
         fail_msg("%s", err.text);
     const char *const texts[] = {result.report, result.provenance, c.table.side};
@@ -234,7 +225,7 @@ static void steps_leave_their_notes(void **state) {
     }
     atm_post_result_free(&result);
 
-    config = configure("filter(q > 1)");
+    config = case_steps("filter(q > 1)");
     assert_int_equal(atm_post_run(&config, at("out"), NULL, &c.table, &result, &err), ATM_USAGE);
     assert_non_null(strstr(err.text, "step 1, filter: in \"q > 1\", character 1"));
     assert_null(result.report);
@@ -255,8 +246,8 @@ static void threads_change_nothing(void **state) {
     for (int run = 0; run < 2; run++) {
         struct post_case c = small_case();
         struct atm_post_config config =
-            configure("duplicates, density, drift(check=no), nena, frc(repeats=2), "
-                      "render(format=tiff), link");
+            case_steps("duplicates, density, drift(check=no), nena, frc(repeats=2), "
+                       "render(format=tiff), link");
         omp_set_num_threads(1 + run);
         if (atm_post_run(&config, at("out"), NULL, &c.table, &results[run], &err) != ATM_OK)
             fail_msg("%s", err.text);

@@ -12,18 +12,9 @@
 #include <math.h>
 #include <string.h>
 
-static struct atm_post_config configure(const char *steps) {
-    struct atm_post_config config = {.seed = 1};
-    const struct atm_binding bindings[] = {{&atm_post_section, &config.post},
-                                           {&atm_render_section, &config.render}};
-    atm_ini_defaults(bindings, 2);
-    snprintf(config.post.steps, sizeof config.post.steps, "%s", steps);
-    return config;
-}
-
 static void run_steps(struct atm_table *table, const char *steps) {
     struct atm_err err = {0};
-    struct atm_post_config config = configure(steps);
+    struct atm_post_config config = case_steps(steps);
     struct atm_post_result result;
     if (atm_post_run(&config, "unused", NULL, table, &result, &err) != ATM_OK)
         fail_msg("%s: %s", steps, err.text);
