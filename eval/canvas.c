@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #ifdef __SANITIZE_ADDRESS__
 /* fontconfig keeps patterns behind encoded pointers, which the leak checker cannot follow (2.14).
@@ -50,17 +49,30 @@ enum atm_status atm_canvas_create(struct atm_canvas *canvas, ptrdiff_t height, p
                  err);
 }
 
-enum atm_status atm_canvas_create_vector(struct atm_canvas *canvas, ptrdiff_t height,
-                                         ptrdiff_t width, struct atm_err *err) {
+static cairo_status_t put_bytes(void *stream, const unsigned char *bytes, unsigned count) {
+    return fwrite(bytes, 1, count, stream) == count ? CAIRO_STATUS_SUCCESS
+                                                    : CAIRO_STATUS_WRITE_ERROR;
+}
+
+enum atm_status atm_canvas_create_svg(struct atm_canvas *canvas, ptrdiff_t height, ptrdiff_t width,
+                                      struct atm_err *err) {
     if (check_size(canvas, height, width, err) != ATM_OK)
         return ATM_FAIL;
-    const cairo_rectangle_t extents = {0, 0, (double)width, (double)height};
-    return start(canvas, cairo_recording_surface_create(CAIRO_CONTENT_COLOR, &extents), err);
+    canvas->stream = open_memstream(&canvas->svg, &canvas->svg_size);
+    if (!canvas->stream)
+        return atm_err_memory(err, "a picture");
+    cairo_surface_t *surface = cairo_svg_surface_create_for_stream(put_bytes, canvas->stream,
+                                                                   (double)width, (double)height);
+    cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
+    return start(canvas, surface, err);
 }
 
 void atm_canvas_destroy(struct atm_canvas *canvas) {
     cairo_destroy(canvas->cr);
     cairo_surface_destroy(canvas->surface);
+    if (canvas->stream)
+        fclose(canvas->stream);
+    free(canvas->svg);
     *canvas = (struct atm_canvas){0};
 }
 
@@ -149,21 +161,6 @@ void atm_canvas_color(struct atm_canvas *canvas, const double rgb[3]) {
     cairo_set_source_rgb(canvas->cr, rgb[0], rgb[1], rgb[2]);
 }
 
-/* Draw what a vector canvas has recorded onto another surface. */
-static cairo_status_t replay(const struct atm_canvas *canvas, cairo_surface_t *onto) {
-    cairo_t *cr = cairo_create(onto);
-    cairo_set_source_surface(cr, canvas->surface, 0, 0);
-    cairo_paint(cr);
-    cairo_status_t status = cairo_status(cr);
-    cairo_destroy(cr);
-    return status;
-}
-
-static cairo_status_t put_bytes(void *stream, const unsigned char *bytes, unsigned count) {
-    return fwrite(bytes, 1, count, stream) == count ? CAIRO_STATUS_SUCCESS
-                                                    : CAIRO_STATUS_WRITE_ERROR;
-}
-
 /* Cairo numbers its surfaces over the life of the process; counting them within the document makes
  * the same drawing the same bytes. The new numbers are never longer. */
 static void number_surfaces(char *svg) {
@@ -194,29 +191,14 @@ static void number_surfaces(char *svg) {
     *to = 0;
 }
 
-static enum atm_status write_svg(const struct atm_canvas *canvas, const char *path,
-                                 struct atm_err *err) {
-    char *text = NULL;
-    size_t size;
-    FILE *stream = open_memstream(&text, &size);
-    if (!stream)
+static enum atm_status write_svg(struct atm_canvas *canvas, const char *path, struct atm_err *err) {
+    cairo_surface_finish(canvas->surface); /* the text is complete now */
+    bool whole = cairo_surface_status(canvas->surface) == CAIRO_STATUS_SUCCESS;
+    whole = fflush(canvas->stream) == 0 && whole;
+    if (!whole)
         return atm_err_memory(err, "a picture");
-    cairo_surface_t *surface = cairo_svg_surface_create_for_stream(
-        put_bytes, stream, (double)canvas->width, (double)canvas->height);
-    cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
-    cairo_status_t drawn = replay(canvas, surface);
-    cairo_surface_finish(surface);
-    if (drawn == CAIRO_STATUS_SUCCESS)
-        drawn = cairo_surface_status(surface);
-    cairo_surface_destroy(surface);
-    bool whole = fclose(stream) == 0 && drawn == CAIRO_STATUS_SUCCESS;
-    if (whole)
-        number_surfaces(text);
-    enum atm_status status = whole ? atm_outfile_write_text(path, text, err)
-                                   : atm_err_set(err, ATM_FAIL, "%s: drawing failed: %s", path,
-                                                 cairo_status_to_string(drawn));
-    free(text);
-    return status;
+    number_surfaces(canvas->svg);
+    return atm_outfile_write_text(path, canvas->svg, err);
 }
 
 static enum atm_status write_png(struct atm_canvas *canvas, const char *path, struct atm_err *err) {
@@ -240,25 +222,9 @@ static enum atm_status write_png(struct atm_canvas *canvas, const char *path, st
     return status;
 }
 
-static bool is_vector(const struct atm_canvas *canvas) {
-    return cairo_surface_get_type(canvas->surface) == CAIRO_SURFACE_TYPE_RECORDING;
-}
-
 enum atm_status atm_canvas_write(struct atm_canvas *canvas, const char *path, struct atm_err *err) {
     if (cairo_status(canvas->cr) != CAIRO_STATUS_SUCCESS)
         return atm_err_set(err, ATM_FAIL, "%s: drawing failed: %s", path,
                            cairo_status_to_string(cairo_status(canvas->cr)));
-    size_t length = strlen(path);
-    if (is_vector(canvas) && length > 4 && !strcasecmp(path + length - 4, ".svg"))
-        return write_svg(canvas, path, err);
-    if (!is_vector(canvas))
-        return write_png(canvas, path, err);
-    struct atm_canvas pixels;
-    enum atm_status status = atm_canvas_create(&pixels, canvas->height, canvas->width, err);
-    if (status == ATM_OK && replay(canvas, pixels.surface) != CAIRO_STATUS_SUCCESS)
-        status = atm_err_set(err, ATM_FAIL, "%s: drawing failed", path);
-    if (status == ATM_OK)
-        status = write_png(&pixels, path, err);
-    atm_canvas_destroy(&pixels);
-    return status;
+    return canvas->stream ? write_svg(canvas, path, err) : write_png(canvas, path, err);
 }

@@ -7,12 +7,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct atm_canvas {
     cairo_surface_t *surface; /* owned */
     cairo_t *cr;              /* owned */
     ptrdiff_t height, width;
     bool ascii_only; /* the current font has nothing else */
+    FILE *stream;    /* owned: where an SVG goes; NULL for pixels */
+    char *svg;       /* owned: its text */
+    size_t svg_size;
 };
 
 enum { ATM_CANVAS_MOST = 30000 }; /* px; Cairo's images end at 32767 */
@@ -20,10 +24,9 @@ enum { ATM_CANVAS_MOST = 30000 }; /* px; Cairo's images end at 32767 */
 /* A white picture of pixels. */
 enum atm_status atm_canvas_create(struct atm_canvas *canvas, ptrdiff_t height, ptrdiff_t width,
                                   struct atm_err *err);
-/* The same for lines and text only (no atm_canvas_put): what is drawn is kept as strokes and can be
- * written as SVG as well. */
-enum atm_status atm_canvas_create_vector(struct atm_canvas *canvas, ptrdiff_t height,
-                                         ptrdiff_t width, struct atm_err *err);
+/* The same as SVG, for lines and text only: no atm_canvas_put. */
+enum atm_status atm_canvas_create_svg(struct atm_canvas *canvas, ptrdiff_t height, ptrdiff_t width,
+                                      struct atm_err *err);
 void atm_canvas_destroy(struct atm_canvas *canvas);
 
 /* Copy pixels (height, width, 3), each enlarged to zoom x zoom, to (left, top). Must fit. */
@@ -42,7 +45,7 @@ double atm_canvas_text_width(struct atm_canvas *canvas, const char *text);
 void atm_canvas_text(struct atm_canvas *canvas, double x, double y, double align, const char *text);
 void atm_canvas_color(struct atm_canvas *canvas, const double rgb[3]);
 
-/* Write as SVG (name in .svg; vector canvas only) or PNG, under a temporary name, then rename. */
+/* Write as SVG or PNG, as it was created, under a temporary name, then rename. Once. */
 enum atm_status atm_canvas_write(struct atm_canvas *canvas, const char *path, struct atm_err *err);
 
 #endif

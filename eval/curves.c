@@ -1,4 +1,4 @@
-#include "render.h"
+#include "chart.h"
 
 #include "axis.h"
 #include "canvas.h"
@@ -6,6 +6,8 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 enum { WIDTH = 960, HEIGHT = 600, LEFT = 104, RIGHT = 24, TOP = 54, BOTTOM = 74 };
 enum { PLOT_WIDTH = WIDTH - LEFT - RIGHT, PLOT_HEIGHT = HEIGHT - TOP - BOTTOM };
@@ -336,45 +338,30 @@ static void draw(struct plot *plot) {
     }
 }
 
-static enum atm_status write_files(const struct atm_chart *chart, const char *const *paths,
-                                   struct atm_err *err) {
+enum atm_status atm_chart_write(const char *path, const struct atm_chart *chart,
+                                struct atm_err *err) {
     struct plot plot = {.chart = chart};
-    enum atm_status status = atm_canvas_create_vector(&plot.canvas, HEIGHT, WIDTH, err);
+    size_t length = strlen(path);
+    bool svg = length > 4 && !strcasecmp(path + length - 4, ".svg");
+    enum atm_status status = svg ? atm_canvas_create_svg(&plot.canvas, HEIGHT, WIDTH, err)
+                                 : atm_canvas_create(&plot.canvas, HEIGHT, WIDTH, err);
     if (status != ATM_OK)
         return status;
     draw(&plot);
-    for (; status == ATM_OK && *paths; paths++)
-        status = atm_canvas_write(&plot.canvas, *paths, err);
+    status = atm_canvas_write(&plot.canvas, path, err);
     atm_canvas_destroy(&plot.canvas);
     return status;
-}
-
-enum atm_status atm_chart_write(const char *path, const struct atm_chart *chart,
-                                struct atm_err *err) {
-    const char *const paths[] = {path, NULL};
-    return write_files(chart, paths, err);
 }
 
 enum atm_status atm_chart_write_all(const char *stem, const struct atm_chart *chart,
                                     struct atm_err *err) {
     char svg[PATH_MAX], png[PATH_MAX], json[PATH_MAX];
-    const char *const paths[] = {svg, png, NULL};
     if (snprintf(svg, sizeof svg, "%s.svg", stem) >= (int)sizeof svg ||
         snprintf(png, sizeof png, "%s.png", stem) >= (int)sizeof png ||
         snprintf(json, sizeof json, "%s.json", stem) >= (int)sizeof json)
         return atm_err_set(err, ATM_FAIL, "%s: the name is too long", stem);
-    enum atm_status status = write_files(chart, paths, err);
+    enum atm_status status = atm_chart_write(svg, chart, err);
+    if (status == ATM_OK)
+        status = atm_chart_write(png, chart, err);
     return status == ATM_OK ? atm_chart_write_json(json, chart, err) : status;
-}
-
-enum atm_status atm_render_curves(const char *path, const char *title, const char *x_label,
-                                  const char *y_label, const struct atm_curve *curves, int count,
-                                  int log_y, struct atm_err *err) {
-    const struct atm_chart chart = {.title = title,
-                                    .x_label = x_label,
-                                    .y_label = y_label,
-                                    .curves = curves,
-                                    .count = count,
-                                    .log_y = log_y};
-    return atm_chart_write(path, &chart, err);
 }

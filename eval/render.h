@@ -102,11 +102,6 @@ struct atm_panel_sheet {
 enum atm_status atm_render_panels(const char *path, const struct atm_panel_sheet *sheet,
                                   struct atm_err *err);
 
-/* Curves with a title and a linear x axis: see chart.h. */
-enum atm_status atm_render_curves(const char *path, const char *title, const char *x_label,
-                                  const char *y_label, const struct atm_curve *curves, int count,
-                                  int log_y, struct atm_err *err);
-
 /* Training curve of a model (atoms.h): loss and validation loss over the step. The loss axis is
  * logarithmic unless a loss is zero or negative. */
 struct atm_curve_point;

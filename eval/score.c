@@ -10,8 +10,16 @@ static struct atm_score_pair pair_of(const struct atm_score_case *c, ptrdiff_t i
     const struct atm_match_point *f = &c->found_list.points[c->pair[i]];
     const struct atm_loc *truth = &c->truth->rows[t->row];
     const double pixel_nm = c->geometry.pixel_nm;
-    struct atm_score_pair p = {
-        f->x_nm - t->x_nm, f->y_nm - t->y_nm, NAN, NAN, NAN, NAN, NAN, NAN, NAN, c->photon_origin};
+    struct atm_score_pair p = {.dx = f->x_nm - t->x_nm,
+                               .dy = f->y_nm - t->y_nm,
+                               .limit_x = NAN,
+                               .limit_y = NAN,
+                               .stated_x = NAN,
+                               .stated_y = NAN,
+                               .true_photons = NAN,
+                               .found_photons = NAN,
+                               .stated_photons = NAN,
+                               .photon_origin = c->photon_origin};
     if (f->row < 0)
         return p; /* a control */
     const struct atm_loc *found = &c->found->rows[f->row];

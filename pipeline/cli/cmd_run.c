@@ -438,6 +438,8 @@ static enum atm_status run_stages(struct job *job, struct atm_err *err) {
 static enum atm_status run_all(struct job *job, const char *config_path, struct atm_err *err) {
     enum atm_status status = atm_config_stages(job->config, &job->stages, err);
     if (!status)
+        status = atm_limits_possible(job->call, has_stage(job, ATM_STAGE_EVAL), err);
+    if (!status)
         status = name_folder(config_path, job, err);
     if (!status)
         status = atm_sweep_wanted(job->config) ? atm_sweep_run(job->call, job->folder, err)

@@ -63,6 +63,8 @@ enum atm_status atm_limit_parse(const struct atm_limit *limit, char name[ATM_LIM
  * limit or unknown, naming all of them. */
 enum atm_status atm_limits_check(const struct atm_call *call, const char *json,
                                  struct atm_err *err);
+/* A limit that nothing would check must not pass silently: for `run`, before the work. */
+enum atm_status atm_limits_possible(const struct atm_call *call, bool scored, struct atm_err *err);
 /* To stdout. */
 void atm_command_print_help(const struct atm_command *command);
 

@@ -1,6 +1,7 @@
 /* --fail-under and --fail-over: scores as exit codes. */
 #include "command.h"
 #include "json.h"
+#include "sweep.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,4 +57,14 @@ enum atm_status atm_limits_check(const struct atm_call *call, const char *json,
         status = check(&call->limits[i], &numbers, failed, sizeof failed, err);
     atm_json_numbers_free(&numbers);
     return !status && failed[0] ? atm_err_set(err, ATM_FAIL, "%s", failed) : status;
+}
+
+enum atm_status atm_limits_possible(const struct atm_call *call, bool scored, struct atm_err *err) {
+    if (!call->limit_count)
+        return ATM_OK;
+    if (atm_sweep_wanted(&call->config))
+        return atm_err_set(err, ATM_USAGE,
+                           "--fail-under is for single runs; a batch's scores are in results.csv");
+    return scored ? ATM_OK
+                  : atm_err_set(err, ATM_USAGE, "--fail-under needs the eval stage in run.stages");
 }

@@ -82,6 +82,8 @@ refuses 1 '\[sweep\] synth\.density: log:' "${run[@]}" -o f --set 'sweep.synth.d
 refuses 2 'cannot be swept' "${run[@]}" -o f --set 'sweep.run.cache=a,b'
 refuses 2 'give one of the two' "${run[@]}" -o f --set 'sweep.run.seed=1,2'
 refuses 1 '\[sweep\] synth\.density: .*no values' "$atomloc" config -c "$sweep" --set 'sweep.synth.density=5..1:1'
+refuses 2 'for single runs' "${run[@]}" -o f --fail-under jaccard=1
+refuses 2 'needs the eval stage' "$atomloc" run "$source_folder/tests/cli/tiny.ini" -o f --fail-under jaccard=1 --set run.stages=synth
 nothing_left f/points
 
 finish

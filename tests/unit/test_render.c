@@ -235,7 +235,8 @@ static void unwritable_names_are_errors(void **state) {
     assert_int_equal(atm_render_png(path, &table, &plain, &err), ATM_FAIL);
     assert_non_null(strstr(err.text, "missing"));
     struct atm_curve curve = {0};
-    assert_int_equal(atm_render_curves(path, "t", "x", "y", &curve, 1, 0, &err), ATM_FAIL);
+    const struct atm_chart chart = {.title = "t", .curves = &curve, .count = 1};
+    assert_int_equal(atm_chart_write(path, &chart, &err), ATM_FAIL);
 }
 
 /* In a process of its own: fontconfig looks for fonts once. */
@@ -249,7 +250,8 @@ static void text_needs_no_installed_font(void **state) {
         const double x[] = {1, 2}, y[] = {3, 4};
         const struct atm_curve curve = {.label = "\xc2\xb5m", .x = x, .y = y, .count = 2};
         setenv("FONTCONFIG_FILE", config, 1);
-        _exit((int)atm_render_curves(in_folder("g.png"), "title", "x", "y", &curve, 1, 0, NULL));
+        const struct atm_chart chart = {.title = "title", .curves = &curve, .count = 1};
+        _exit((int)atm_chart_write(in_folder("g.png"), &chart, NULL));
     }
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -391,9 +393,13 @@ static void curves_survive_anything(void **state) {
                                        {.label = "none"}};
     for (int log = 0; log < 2; log++)
         for (int count = 0; count <= 4; count++) {
-            assert_int_equal(
-                atm_render_curves(in_folder("e.png"), "t", "x", NULL, curves, count, log, NULL),
-                ATM_OK);
+            const struct atm_chart chart = {.title = "t",
+                                            .x_label = "x",
+                                            .curves = curves,
+                                            .count = count,
+                                            .log_x = log,
+                                            .log_y = log};
+            assert_int_equal(atm_chart_write(in_folder("e.png"), &chart, NULL), ATM_OK);
             struct picture picture = read_back(in_folder("e.png"));
             assert_int_equal(picture.width, 960);
             free(picture.rgb);
