@@ -5,6 +5,7 @@
 #include "html.h"
 #include "mem.h"
 #include "paths.h"
+#include "score_page.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -159,7 +160,7 @@ static enum atm_status put_curves(const struct page *page, int axis, const char 
                                   struct atm_err *err) {
     const struct atm_sweep_axis *x = &page->plan->axes[axis];
     struct lines lines = {0};
-    char stem[PATH_MAX], svg[PATH_MAX + 8], caption[512];
+    char stem[PATH_MAX], svg[PATH_MAX + 8], caption[768];
     snprintf(stem, sizeof stem, "%.*s/figures/%s_over_%s", PATH_MAX / 2, page->folder, name,
              x->key);
     snprintf(svg, sizeof svg, "%s.svg", stem);
@@ -169,7 +170,9 @@ static enum atm_status put_curves(const struct page *page, int axis, const char 
                               .curves = lines.curves,
                               .count = lines.count,
                               .log_x = spans_decade(x)};
-    snprintf(caption, sizeof caption, "%s over %s. %s", name, x->key,
+    const char *last = strrchr(name, '.'), *meaning = atm_score_meaning(last ? last + 1 : name);
+    snprintf(caption, sizeof caption, "%s over %s. %s%s%s", name, x->key, meaning ? meaning : "",
+             meaning ? " " : "",
              page->repeats > 1 ? "Dots: mean over the repeats; bars: their least and most."
                                : "Bars: 95 % interval of each run, where it has one.");
     if (!status)
