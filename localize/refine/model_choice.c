@@ -10,10 +10,11 @@ static const double WINDOW_SIGMAS = 3.2;    /* pixels looked at beyond the refit
 static const double MERGE_SIGMAS = 2.2;     /* pairs farther apart are never one */
 static const double SPLIT_SIGMAS = 0.6;     /* start of both halves from their centre */
 static const double CANDIDATE_SIGMAS = 2.8; /* residual peaks worth a refit */
-static const double SURE_DEVIANCE = 150, SHAPE_DEVIANCE = 6; /* see beyond_doubt */
+static const double SURE_DEVIANCE = 150, SHAPE_DEVIANCE = 6, SURE_SDS = 2; /* see beyond_doubt */
 enum { GROUP_MAX = 16, LOCAL_ITERATIONS = 12 };
 /* More deviance than the prior terms of one emitter more or less could ever make good. */
 static const double HOPE = 60;
+static const double LEAST_DOUBT = 1e-3; /* explanations of less weight are not worth a look */
 static const double LOCAL_TOLERANCE = 0.02;
 
 /* One way to explain a neighbourhood. from[i] is the emitter's index in the tile, -1 new. */
@@ -29,6 +30,7 @@ struct atm_choice {
     struct hypothesis null, trial, best;
     ptrdiff_t group[GROUP_MAX], group_count; /* tile indices; the first is in question */
     ptrdiff_t x0, y0, width, height;         /* window */
+    bool doubting;                           /* nothing is to change: only weigh what loses */
 };
 
 enum atm_status atm_choice_create(struct atm_choice **choice, struct atm_err *err) {
@@ -150,9 +152,33 @@ static enum atm_status judge(struct atm_choice *c, struct atm_tile *tile, struct
     return status;
 }
 
+/* Another explanation of weight w would put an emitter where its nearest is now. */
+static void weigh(const struct atm_choice *c, struct atm_tile *tile) {
+    double w = fmin(exp(0.5 * (c->null.score - c->trial.score)), 1);
+    double reach = MERGE_SIGMAS * MERGE_SIGMAS * tile->psf.sigma_px * tile->psf.sigma_px;
+    for (ptrdiff_t k = 0; w > LEAST_DOUBT && k < c->null.count; k++) {
+        const struct atm_spot *own = &c->null.spots[k], *near = NULL;
+        double nearest = reach;
+        for (ptrdiff_t i = 0; i < c->trial.count; i++) {
+            double d = distance2(&c->trial.spots[i], own->x, own->y);
+            if (d < nearest)
+                nearest = d, near = &c->trial.spots[i];
+        }
+        if (!near)
+            continue;
+        struct atm_mark *mark = &tile->marks[c->null.from[k]];
+        const double by[3] = {near->x - own->x, near->y - own->y, near->amplitude - own->amplitude};
+        mark->doubt += w;
+        for (int p = 0; p < 3; p++)
+            mark->difference[p] += w * by[p] * by[p];
+    }
+}
+
 /* Judge c->trial and keep it when it beats the best so far. */
 static enum atm_status compete(struct atm_choice *c, struct atm_tile *tile, struct atm_err *err) {
     enum atm_status status = judge(c, tile, &c->trial, c->null.objective + HOPE, err);
+    if (!status && c->doubting)
+        weigh(c, tile);
     if (!status && c->trial.score < c->best.score)
         c->best = c->trial;
     return status;
@@ -246,7 +272,7 @@ static enum atm_status try_birth(struct atm_choice *c, struct atm_tile *tile, st
     c->trial.spots[c->trial.count] = spot;
     c->trial.from[c->trial.count++] = -1;
     status = compete(c, tile, err);
-    if (status || c->best.count == c->null.count)
+    if (status || c->doubting || c->best.count == c->null.count)
         return status;
     *changes += 1;
     return adopt(c, tile, ATM_LOC_FROM_RESIDUAL, err);
@@ -385,7 +411,8 @@ static double widest(const struct atm_choice *c, const struct atm_fit *fit,
 /* Whether nothing speaks against one emitter: none near, bright beyond doubt, as bright as the
  * others, and a residual without the shape that a second one would leave. Saves the refits of
  * sparse frames. */
-static bool beyond_doubt(struct atm_tile *tile, ptrdiff_t index) {
+static bool beyond_doubt(struct atm_tile *tile, ptrdiff_t index, double sds,
+                         double shape_deviance) {
     const struct atm_spot *spot = &tile->spots[index];
     double reach = NEIGHBOUR_SIGMAS * tile->psf.sigma_px;
     for (ptrdiff_t i = 0; i < tile->count; i++)
@@ -394,11 +421,11 @@ static bool beyond_doubt(struct atm_tile *tile, ptrdiff_t index) {
             return false;
     struct shape shape = shape_of(tile, spot);
     double strength = spot->amplitude * spot->amplitude * shape.information;
-    if (strength < SURE_DEVIANCE || shape.elongation > SHAPE_DEVIANCE)
+    if (strength < SURE_DEVIANCE || shape.elongation > shape_deviance)
         return false;
     const struct atm_brightness *b = &tile->brightness;
     double off = log(spot->amplitude) - b->log_mean;
-    return b->log_sd <= 0 || off * off < 4 * (b->log_sd * b->log_sd + 1 / strength);
+    return b->log_sd <= 0 || off * off < sds * sds * (b->log_sd * b->log_sd + 1 / strength);
 }
 
 static enum atm_status review(struct atm_choice *c, struct atm_tile *tile, ptrdiff_t index,
@@ -421,7 +448,7 @@ static enum atm_status review(struct atm_choice *c, struct atm_tile *tile, ptrdi
             status = try_split(c, tile, angle + M_PI / 2, err);
     }
     tile->marks[index].settled = true;
-    if (status || c->best.score >= c->null.score - 1e-6)
+    if (status || c->doubting || c->best.score >= c->null.score - 1e-6)
         return status;
     *changes += 1;
     return adopt(c, tile, tile->marks[index].flags, err);
@@ -432,8 +459,28 @@ enum atm_status atm_choice_review(struct atm_choice *choice, struct atm_tile *ti
     enum atm_status status = ATM_OK;
     ptrdiff_t count = tile->count; /* those appended on the way wait for the next round */
     for (ptrdiff_t i = 0; i < count && !status; i++)
-        if (tile->spots[i].amplitude > 0 && !tile->marks[i].settled && !beyond_doubt(tile, i))
+        if (tile->spots[i].amplitude > 0 && !tile->marks[i].settled &&
+            !beyond_doubt(tile, i, SURE_SDS, SHAPE_DEVIANCE))
             status = review(choice, tile, i, changes, err);
     atm_tile_tidy(tile);
+    return status;
+}
+
+enum atm_status atm_choice_doubt(struct atm_choice *choice, struct atm_tile *tile,
+                                 struct atm_err *err) {
+    enum atm_status status = ATM_OK;
+    ptrdiff_t unused = 0;
+    for (ptrdiff_t i = 0; i < tile->count; i++) {
+        tile->marks[i].doubt = 0;
+        memset(tile->marks[i].difference, 0, sizeof tile->marks[i].difference);
+    }
+    if (tile->brightness.log_sd <= 0)
+        return ATM_OK;
+    choice->doubting = true;
+    status = atm_choice_birth(choice, tile, &unused, err);
+    for (ptrdiff_t i = 0; i < tile->count && !status; i++)
+        if (!beyond_doubt(tile, i, 0.5 * SURE_SDS, 0.5 * SHAPE_DEVIANCE))
+            status = review(choice, tile, i, &unused, err);
+    choice->doubting = false;
     return status;
 }

@@ -20,4 +20,9 @@ enum atm_status atm_choice_birth(struct atm_choice *choice, struct atm_tile *til
 enum atm_status atm_choice_review(struct atm_choice *choice, struct atm_tile *tile,
                                   ptrdiff_t *changes, struct atm_err *err);
 
+/* What the explanations that lost would make of every emitter: fills its mark's doubt. Only where a
+ * population is known, without which scores are no evidence. */
+enum atm_status atm_choice_doubt(struct atm_choice *choice, struct atm_tile *tile,
+                                 struct atm_err *err);
+
 #endif

@@ -1,13 +1,27 @@
 #include "mem.h"
+#include "psf_file.h"
 #include "refine_private.h"
 
 #include <math.h>
 
 static const char *const likelihood_names[] = {"poisson", "least_squares", NULL};
+static const char *const psf_names[] = {
+    [ATM_PSF_GAUSSIAN] = "gaussian",
+    [ATM_PSF_GAUSSIAN_ROUND] = "gaussian_round",
+    [ATM_PSF_GAUSSIAN_ELLIPTIC] = "gaussian_elliptic",
+    [ATM_PSF_SPLINE] = "spline",
+    [ATM_PSF_KINDS] = NULL,
+};
 static const char *const population_names[] = {"none", "count", "fit", NULL};
 static const struct atm_key keys[] = {
     ATM_KEY_CHOOSE(struct atm_refine_options, likelihood, "poisson", likelihood_names,
                    "what the fit maximises; least_squares weighs by the variance of the model"),
+    ATM_KEY_CHOOSE(
+        struct atm_refine_options, psf, "gaussian", psf_names,
+        "one width for all; _round, _elliptic: the final fit gives each emitter its own; "
+        "spline: of psf_file"),
+    ATM_KEY_STRING(struct atm_refine_options, psf_file, "",
+                   "HDF5 file with the sampled PSF: /psf and its attribute oversampling"),
     ATM_KEY(struct atm_refine_options, sigma_px, DOUBLE, "auto", 0.3, 20, "px",
             "PSF sigma; auto: from the model's atom, then from the data"),
     ATM_KEY(struct atm_refine_options, merge_radius, DOUBLE, "0.7", 0, 5, "sigma",
@@ -44,6 +58,10 @@ enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrd
     enum atm_status status = made->model ? ATM_OK : atm_err_memory(err, "refinement");
     if (!status)
         status = atm_choice_create(&made->choice, err);
+    if (!status && options->psf == ATM_PSF_SPLINE)
+        status = options->psf_file[0]
+                     ? atm_psf_read(options->psf_file, &made->spline, err)
+                     : atm_err_set(err, ATM_FAIL, "refine.psf = spline needs refine.psf_file");
     if (status)
         atm_refine_destroy(&made);
     *refine = made;
@@ -55,6 +73,7 @@ void atm_refine_destroy(struct atm_refine **refine) {
         return;
     atm_tile_free(&(*refine)->tile);
     atm_choice_destroy(&(*refine)->choice);
+    atm_spline_destroy(&(*refine)->spline);
     atm_mem_free((*refine)->model);
     atm_mem_free((*refine)->spread);
     atm_mem_free(*refine);
@@ -66,7 +85,9 @@ const float *atm_refine_model(const struct atm_refine *refine) { return refine->
 static enum atm_status solve(struct atm_refine *refine, const struct atm_refine_input *input,
                              struct atm_err *err) {
     struct atm_tile *tile = &refine->tile;
-    enum atm_status status = atm_tile_fit(tile, ROUGH, ROUGH_ITERATIONS, err);
+    enum atm_status status = atm_refine_start(tile, err);
+    if (!status)
+        status = atm_tile_fit(tile, ROUGH, ROUGH_ITERATIONS, err);
     for (int64_t round = 0; round < refine->options.rounds && !status; round++) {
         ptrdiff_t changes = 0;
         atm_refine_weigh(tile, input->noise);
@@ -81,8 +102,12 @@ static enum atm_status solve(struct atm_refine *refine, const struct atm_refine_
     if (status)
         return status;
     atm_refine_weigh(tile, input->noise);
+    if (!refine->estimating && (status = atm_choice_doubt(refine->choice, tile, err)))
+        return status;
     if (refine->options.population != ATM_REFINE_POPULATION_FIT)
         tile->brightness.log_sd = 0; /* it has had its say about the number */
+    if (!refine->spline && !refine->estimating)
+        tile->psf.kind = &atm_psf_kinds[refine->options.psf];
     return atm_tile_fit(tile, FINE, refine->options.max_iterations, err);
 }
 
@@ -101,16 +126,18 @@ static enum atm_status check(const struct atm_refine_input *input, struct atm_er
 
 enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_refine_input *input,
                                  struct atm_table *out, struct atm_err *err) {
-    enum atm_status status = check(input, err);
+    struct atm_refine_input known = *input;
+    if (refine->spline)
+        known.sigma_px = atm_spline_sigma(refine->spline);
+    enum atm_status status = check(&known, err);
     if (status)
         return status;
-    double merge_px = refine->options.merge_radius * input->sigma_px;
-    ptrdiff_t first = out->count, areas = atm_refine_area_count(refine, input->sigma_px);
-    struct atm_refine_input known = *input;
+    double merge_px = refine->options.merge_radius * known.sigma_px;
+    ptrdiff_t first = out->count, areas = atm_refine_area_count(refine, known.sigma_px);
     if (refine->options.population == ATM_REFINE_POPULATION_NONE)
         known.population = (struct atm_refine_population){0};
     for (ptrdiff_t i = 0; i < areas && !status; i++) {
-        struct atm_refine_area area = atm_refine_area(refine, input->sigma_px, i);
+        struct atm_refine_area area = atm_refine_area(refine, known.sigma_px, i);
         status = atm_refine_load(refine, &known, &area, merge_px, err);
         if (!status)
             status = solve(refine, &known, err);

@@ -1,5 +1,6 @@
 /* What the data say about themselves: PSF sigma, and brightness and density of the emitters. */
 #include "mem.h"
+#include "psf_spline.h"
 #include "refine_private.h"
 
 #include <gsl/gsl_errno.h>
@@ -236,6 +237,7 @@ static enum atm_status learn_all(struct atm_refine *refine, const struct atm_ref
     ptrdiff_t stride = stride_of(inputs, count), used = (count + stride - 1) / stride;
     double pixels = (double)(refine->height * refine->width) * (double)used;
     enum atm_status status = ATM_OK;
+    refine->estimating = true;
     atm_table_init(&table);
     for (int pass = 0; pass < PASSES && !status; pass++) {
         struct atm_refine_population before = *population;
@@ -258,6 +260,7 @@ static enum atm_status learn_all(struct atm_refine *refine, const struct atm_ref
         if (pass > 0 && same)
             break;
     }
+    refine->estimating = false;
     atm_table_free(&table);
     return status;
 }
@@ -267,6 +270,10 @@ enum atm_status atm_refine_estimate_sigma(struct atm_refine *refine,
                                           double *sigma_px, struct atm_err *err) {
     if (count < 1)
         return atm_err_set(err, ATM_FAIL, "no frames to estimate the PSF sigma from");
+    if (refine->spline) {
+        *sigma_px = atm_spline_sigma(refine->spline);
+        return ATM_OK;
+    }
     struct atm_refine_population population = {0};
     double sigma = inputs[0].sigma_px;
     int wanted = refine->options.population;

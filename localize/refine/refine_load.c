@@ -61,10 +61,16 @@ static void load_pixels(struct atm_refine *refine, const struct atm_refine_input
         for (ptrdiff_t x = 0; x < tile->width; x++) {
             ptrdiff_t from = (area->rows.start + y) * refine->width + area->columns.start + x;
             ptrdiff_t to = y * tile->width + x;
-            double value = (double)input->image[from] / scale.gain + scale.shift;
-            double base = (double)input->background[from] / scale.gain + scale.shift;
-            bool valid = isfinite(value) && isfinite(base);
-            tile->valid[to] = valid;
+            /* a pixel's own variance shifts its counts and their expectation alike */
+            double own = input->variance ? (double)input->variance[from] : 0;
+            own /= scale.gain * scale.gain;
+            double shift = scale.shift + own;
+            double value = (double)input->image[from] / scale.gain + shift;
+            double base = (double)input->background[from] / scale.gain + shift;
+            bool saturated =
+                input->saturation > 0 && (double)input->image[from] >= input->saturation;
+            bool valid = isfinite(value) && isfinite(base) && !(own < 0) && !saturated;
+            tile->valid[to] = valid, tile->own[to] = valid ? own : 0;
             tile->counts[to] = valid ? value : 0;
             tile->mean[to] = tile->base[to] = valid ? base : 0;
         }
@@ -72,7 +78,8 @@ static void load_pixels(struct atm_refine *refine, const struct atm_refine_input
 
 void atm_refine_weigh(struct atm_tile *tile, struct atm_noise noise) {
     for (ptrdiff_t i = 0; i < tile->height * tile->width; i++)
-        tile->variance[i] = noise.gain > 0 ? fmax(tile->mean[i], 1e-3) : fmax(noise.floor, 1e-12);
+        tile->variance[i] =
+            noise.gain > 0 ? fmax(tile->mean[i], 1e-3) : fmax(noise.floor + tile->own[i], 1e-12);
 }
 
 static enum atm_status sow(struct atm_tile *tile, const struct atm_refine_input *input,
@@ -117,7 +124,8 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
                                 struct atm_err *err) {
     struct atm_tile *tile = &refine->tile;
     ptrdiff_t height = area->rows.length, width = area->columns.length;
-    const struct atm_psf psf = {&atm_psf_kinds[ATM_PSF_GAUSSIAN], input->sigma_px, NULL};
+    const struct atm_psf psf = {&atm_psf_kinds[refine->spline ? ATM_PSF_SPLINE : ATM_PSF_GAUSSIAN],
+                                input->sigma_px, refine->spline};
     enum atm_status status = atm_tile_reserve(tile, height, width, &psf, err);
     if (status)
         return status;

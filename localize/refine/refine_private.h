@@ -11,9 +11,11 @@ struct atm_refine {
     float *model; /* (height, width), owned */
     struct atm_tile tile;
     struct atm_choice *choice;
+    struct atm_spline *spline; /* owned; NULL for Gaussians */
     double
         *spread; /* standard deviations of the tile's parameters, then scratch of the same size */
     ptrdiff_t spread_capacity;
+    bool estimating; /* what is reported is for estimates of sigma and population only */
 };
 
 /* Along one axis: the tile with its margin, and the core whose emitters it reports. */
@@ -38,6 +40,8 @@ struct atm_refine_scale atm_refine_scale(struct atm_noise noise);
 enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refine_input *input,
                                 const struct atm_refine_area *area, double merge_px,
                                 struct atm_err *err);
+/* Better starts for the emitters that stand alone. */
+enum atm_status atm_refine_start(struct atm_tile *tile, struct atm_err *err);
 /* Least squares: variances from the model as it stands, frozen during a fit (otherwise the weights
  * would pull the model up). */
 void atm_refine_weigh(struct atm_tile *tile, struct atm_noise noise);

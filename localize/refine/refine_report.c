@@ -41,6 +41,23 @@ static double goodness(const struct atm_tile *tile, const struct atm_patch *patc
     return pixels > 4 ? sum / (pixels - 4) : 1;
 }
 
+/* The deviance of the pixels of one emitter, and what it would be if the model were right: less one
+ * for each of its parameters. */
+static void judge_fit(struct atm_tile *tile, ptrdiff_t index, struct atm_loc *loc) {
+    const struct atm_patch *patch = &tile->fit.patches[index];
+    double sum = 0, expected = 0, variance = 0, *residual = tile->window[0];
+    for (ptrdiff_t y = 0; y < patch->ny; y++) {
+        ptrdiff_t at = (patch->y0 + y) * tile->width + patch->x0;
+        struct atm_pixels row = {tile->counts + at, tile->valid + at, tile->variance + at};
+        const double *mean = tile->fit.mean + at;
+        sum += tile->likelihood->evaluate(row, mean, patch->nx, residual, tile->window[1]);
+        tile->likelihood->expect(row.valid, mean, patch->nx, &expected, &variance);
+    }
+    loc->deviance = sum;
+    loc->deviance_expected = fmax(expected - tile->fit.parameters, 0);
+    loc->deviance_sd = sqrt(variance);
+}
+
 /* Deviance of an emitter as if it were alone: what noise must not reach more often than promised,
  * however dim the population is thought to be. Close pairs, whose joint errors are large, keep it.
  */
@@ -55,6 +72,16 @@ static double strength(const struct atm_tile *tile, ptrdiff_t index) {
     return amplitude * amplitude * information;
 }
 
+/* Whether a pixel within 2 sigma, where the fit looks most, was left out. */
+static bool on_masked(const struct atm_tile *tile, const struct atm_spot *spot) {
+    double reach = 2 * tile->psf.sigma_px;
+    for (ptrdiff_t i = 0; i < tile->height * tile->width; i++)
+        if (!(tile->valid[i] > 0) &&
+            hypot((double)(i % tile->width) - spot->x, (double)(i / tile->width) - spot->y) < reach)
+            return true;
+    return false;
+}
+
 static int64_t flags_of(const struct atm_refine *refine, const struct atm_loc *loc,
                         ptrdiff_t index) {
     const struct atm_tile *tile = &refine->tile;
@@ -66,33 +93,59 @@ static int64_t flags_of(const struct atm_refine *refine, const struct atm_loc *l
     if (loc->x < sigma - 0.5 || loc->x > (double)refine->width - 0.5 - sigma ||
         loc->y < sigma - 0.5 || loc->y > (double)refine->height - 0.5 - sigma)
         flags |= ATM_LOC_AT_BORDER;
+    if (on_masked(tile, spot))
+        flags |= ATM_LOC_ON_MASKED;
     for (ptrdiff_t i = 0; i < tile->count; i++)
         if (i != index && hypot(tile->spots[i].x - spot->x, tile->spots[i].y - spot->y) < 4 * sigma)
             flags |= ATM_LOC_OVERLAPPING;
     return flags;
 }
 
+/* Standard deviation of parameter k: of the fit, and of not knowing how many emitters there are
+ * (the variance of the mixture of explanations about the one that is reported). */
+static double uncertainty(const struct atm_refine *refine, ptrdiff_t index, int k) {
+    const struct atm_mark *mark = &refine->tile.marks[index];
+    double fitted = refine->spread[refine->tile.fit.parameters * index + k];
+    if (k > ATM_SPOT_AMPLITUDE)
+        return fitted;
+    return sqrt(fitted * fitted + mark->difference[k] / (1 + mark->doubt));
+}
+
 static double background_at(const struct atm_tile *tile, const struct atm_spot *spot) {
     ptrdiff_t x = lround(fmin(fmax(spot->x, 0), (double)tile->width - 1));
     ptrdiff_t y = lround(fmin(fmax(spot->y, 0), (double)tile->height - 1));
-    return tile->base[y * tile->width + x] + tile->background[0];
+    return tile->base[y * tile->width + x] - tile->own[y * tile->width + x] + tile->background[0];
 }
 
-static struct atm_loc row(const struct atm_refine *refine, const struct atm_refine_input *input,
+static void set_widths(const struct atm_refine *refine, ptrdiff_t index, struct atm_loc *loc) {
+    const struct atm_spot *spot = &refine->tile.spots[index];
+    const int widths = refine->tile.psf.kind->widths;
+    loc->sx = loc->sy = refine->tile.psf.sigma_px;
+    loc->sx_unc = loc->sy_unc = 0;
+    if (widths == 0)
+        return;
+    loc->sx = spot->sx, loc->sy = spot->sy;
+    loc->sx_unc = uncertainty(refine, index, ATM_SPOT_SX);
+    loc->sy_unc = widths == 2 ? uncertainty(refine, index, ATM_SPOT_SY) : loc->sx_unc;
+}
+
+static struct atm_loc row(struct atm_refine *refine, const struct atm_refine_input *input,
                           const struct atm_refine_area *area, ptrdiff_t index) {
-    const struct atm_tile *tile = &refine->tile;
+    struct atm_tile *tile = &refine->tile;
     const struct atm_spot *spot = &tile->spots[index];
     const double *sd = refine->spread + tile->fit.parameters * index;
     struct atm_refine_scale scale = atm_refine_scale(input->noise);
     struct atm_loc loc = atm_loc_empty();
     loc.frame = input->frame;
     loc.x = spot->x + (double)area->columns.start, loc.y = spot->y + (double)area->rows.start;
-    loc.x_unc = sd[0], loc.y_unc = sd[1];
-    loc.photons = spot->amplitude * scale.gain, loc.photons_unc = sd[2] * scale.gain;
+    loc.x_unc = uncertainty(refine, index, ATM_SPOT_X);
+    loc.y_unc = uncertainty(refine, index, ATM_SPOT_Y);
+    loc.photons = spot->amplitude * scale.gain,
+    loc.photons_unc = uncertainty(refine, index, ATM_SPOT_AMPLITUDE) * scale.gain;
     loc.background = (background_at(tile, spot) - scale.shift) * scale.gain;
     loc.background_unc = refine->spread[tile->fit.parameters * tile->count] * scale.gain;
-    loc.sx = loc.sy = input->sigma_px;
-    loc.sx_unc = loc.sy_unc = 0;
+    set_widths(refine, index, &loc);
+    judge_fit(tile, index, &loc);
     loc.llr = (spot->amplitude / sd[2]) * (spot->amplitude / sd[2]);
     loc.chi2 = goodness(tile, &tile->fit.patches[index]);
     loc.iterations = tile->fit.iterations;
@@ -103,8 +156,9 @@ static struct atm_loc row(const struct atm_refine *refine, const struct atm_refi
 
 static bool whole(const struct atm_loc *loc) {
     const double values[] = {
-        loc->x,     loc->y,     loc->photons,     loc->background,     loc->llr,
-        loc->x_unc, loc->y_unc, loc->photons_unc, loc->background_unc, loc->chi2};
+        loc->x,      loc->y,      loc->photons,     loc->background,        loc->llr,
+        loc->x_unc,  loc->y_unc,  loc->photons_unc, loc->background_unc,    loc->chi2,
+        loc->sx_unc, loc->sy_unc, loc->deviance,    loc->deviance_expected, loc->deviance_sd};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         if (!isfinite(values[i]))
             return false;
@@ -136,8 +190,9 @@ static void copy_model(struct atm_refine *refine, struct atm_refine_scale scale,
     for (ptrdiff_t y = rows->core_start; y < rows->core_end; y++)
         for (ptrdiff_t x = columns->core_start; x < columns->core_end; x++) {
             ptrdiff_t at = (y - rows->start) * tile->width + x - columns->start;
-            refine->model[y * refine->width + x] =
-                (float)fmin(fmax((tile->mean[at] - scale.shift) * scale.gain, -FLT_MAX), FLT_MAX);
+            refine->model[y * refine->width + x] = (float)fmin(
+                fmax((tile->mean[at] - tile->own[at] - scale.shift) * scale.gain, -FLT_MAX),
+                FLT_MAX);
         }
 }
 

@@ -15,7 +15,7 @@ static bool reserve_pixels(struct atm_tile *tile, ptrdiff_t pixels) {
     tile->pixel_capacity = 0;
     double **blocks[] = {&tile->counts,       &tile->valid,     &tile->variance,  &tile->base,
                          &tile->mean,         &tile->filtered,  &tile->window[0], &tile->window[1],
-                         &tile->significance, &tile->window[2], &tile->window[3]};
+                         &tile->significance, &tile->window[2], &tile->window[3], &tile->own};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (!renew(blocks[i], pixels))
             return false;
@@ -46,7 +46,7 @@ void atm_tile_free(struct atm_tile *tile) {
     void *blocks[] = {tile->counts,    tile->valid,     tile->variance,     tile->base,
                       tile->mean,      tile->filtered,  tile->window[0],    tile->window[1],
                       tile->window[2], tile->window[3], tile->patch_values, tile->significance,
-                      tile->kernel,    tile->spots,     tile->marks};
+                      tile->kernel,    tile->spots,     tile->marks,        tile->own};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         atm_mem_free(blocks[i]);
     atm_fit_free(&tile->fit);

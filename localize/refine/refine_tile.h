@@ -9,6 +9,10 @@
 struct atm_mark { /* what an emitter carries besides its place */
     int64_t blocks, flags;
     bool settled; /* nothing changed near it since it was last reviewed */
+    /* How it would differ if another number of emitters were right: sum of the other explanations'
+     * weights (the chosen one's is 1), and of weight times squared difference of x, y, amplitude.
+     */
+    double doubt, difference[3];
 };
 
 struct atm_tile {
@@ -20,9 +24,9 @@ struct atm_tile {
     double density;                   /* px^-2 */
     double threshold; /* likelihood ratio (in deviance) that an emitter must be worth */
     double position_precision;
-    double *counts, *valid, *variance,
-        *base;    /* (height, width), owned; base: background as given */
-    double *mean; /* (height, width): base + background + emitters */
+    double *counts, *valid, *variance, *own, /* own: the pixel's own variance, in counts */
+        *base;                               /* (height, width), owned; base: background as given */
+    double *mean;                            /* (height, width): base + background + emitters */
     double background[ATM_FIT_BACKGROUND_TERMS]; /* correction to base, counts */
     struct atm_spot *spots;                      /* owned */
     struct atm_mark *marks;

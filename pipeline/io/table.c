@@ -23,6 +23,9 @@ struct atm_loc atm_loc_empty(void) {
                             .sy_unc = NAN,
                             .llr = NAN,
                             .chi2 = NAN,
+                            .deviance = NAN,
+                            .deviance_expected = NAN,
+                            .deviance_sd = NAN,
                             .id = -1};
 }
 

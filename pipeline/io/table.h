@@ -19,6 +19,9 @@ struct atm_loc {
     double sx_unc, sy_unc;
     double llr;  /* log-likelihood ratio of emitter against none, or log-likelihood */
     double chi2; /* goodness of fit: chi-square per degree of freedom */
+    /* twice the log-likelihood ratio of a perfect model to the fit over the emitter's pixels; its
+     * average and standard deviation where the model is right */
+    double deviance, deviance_expected, deviance_sd;
     int64_t iterations;
     int64_t id;     /* emitter of a truth table; -1 unknown */
     int64_t flags;  /* enum atm_loc_flag */
@@ -30,6 +33,7 @@ enum atm_loc_flag {
     ATM_LOC_AT_BORDER = 2,
     ATM_LOC_OVERLAPPING = 4,
     ATM_LOC_FROM_RESIDUAL = 8,
+    ATM_LOC_ON_MASKED = 16, /* a pixel near its centre was left out */
 };
 
 /* Columns that a table carries; the others are NAN (or -1, 0) in its rows. */
@@ -39,7 +43,7 @@ enum atm_table_column {
     ATM_COLUMN_SIGMA = 1 << 2,
     ATM_COLUMN_UNCERTAINTY = 1 << 3,
     ATM_COLUMN_ID = 1 << 4,
-    ATM_COLUMN_QUALITY = 1 << 5, /* llr, chi2, iterations, flags, blocks */
+    ATM_COLUMN_QUALITY = 1 << 5, /* llr, chi2, deviance..., iterations, flags, blocks */
 };
 
 /* A column that atm_loc does not know: another program's, or one that a later step computed. */

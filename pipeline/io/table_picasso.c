@@ -37,6 +37,9 @@ static const struct atm_h5_field read_fields[] = {
     FIELD("sy_unc", F32, F64, sy_unc),
     FIELD("llr", F32, F64, llr),
     FIELD("chi2", F32, F64, chi2),
+    FIELD("deviance", F32, F64, deviance),
+    FIELD("deviance_expected", F32, F64, deviance_expected),
+    FIELD("deviance_sd", F32, F64, deviance_sd),
     FIELD("blocks", U32, I64, blocks),
     FIELD("flags", U32, I64, flags),
     FIELD("id", I64, I64, id),
@@ -184,7 +187,7 @@ static void restore_unknown(struct atm_table *table, unsigned columns) {
         if (!(columns & ATM_COLUMN_UNCERTAINTY))
             row->x_unc = row->y_unc = NAN;
         if (!(columns & ATM_COLUMN_QUALITY))
-            row->llr = row->chi2 = NAN;
+            row->llr = row->chi2 = row->deviance = row->deviance_expected = row->deviance_sd = NAN;
     }
 }
 
@@ -259,7 +262,7 @@ enum atm_status atm_table_read_truth(const struct atm_h5 *file, struct atm_table
 struct stored {
     uint32_t frame, iterations, blocks, flags;
     float x, y, photons, sx, sy, bg, lpx, lpy, ellipticity, net_gradient, log_likelihood;
-    float photons_unc, bg_unc, sx_unc, sy_unc, llr, chi2;
+    float photons_unc, bg_unc, sx_unc, sy_unc, llr, chi2, deviance, deviance_expected, deviance_sd;
     int64_t id;
 };
 #define STORE(name_, type_)                                                                        \
@@ -284,6 +287,9 @@ static const struct atm_h5_field stored_fields[] = {
     STORE(sy_unc, F32),
     STORE(llr, F32),
     STORE(chi2, F32),
+    STORE(deviance, F32),
+    STORE(deviance_expected, F32),
+    STORE(deviance_sd, F32),
     STORE(blocks, U32),
     STORE(flags, U32),
     STORE(id, I64),
@@ -331,6 +337,9 @@ static struct stored store(const struct atm_loc *row) {
         .sy_unc = known(row->sy_unc, 0),
         .llr = known(row->llr, 0),
         .chi2 = known(row->chi2, 0),
+        .deviance = known(row->deviance, 0),
+        .deviance_expected = known(row->deviance_expected, 0),
+        .deviance_sd = known(row->deviance_sd, 0),
         .blocks = small(row->blocks),
         .flags = small(row->flags),
         .id = row->id,

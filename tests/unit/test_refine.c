@@ -6,10 +6,13 @@
 
 #include <cmocka.h>
 
+#include "psf_file.h"
 #include "refine_case.h"
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void pair_seeded_once_becomes_two(void **state) {
     (void)state;
@@ -243,6 +246,126 @@ static void uncertainties_can_be_trusted(void **state) {
     }
 }
 
+/* Goodness of fit and widths of every row; a PSF of its own for each emitter. */
+static void fitted_widths_come_with_uncertainties(void **state) {
+    (void)state;
+    enum { FRAMES = 60 };
+    struct atm_refine_options options = defaults();
+    double square = 0, deviance = 0;
+    ptrdiff_t n = 0;
+    options.psf = ATM_PSF_GAUSSIAN_ELLIPTIC;
+    for (int i = 0; i < FRAMES; i++) {
+        struct atm_table table;
+        clear(&frame, SIDE, SIDE);
+        frame.sigma = 1.2;
+        for (int k = 0; k < 4; k++)
+            add(&frame, 8 + 15 * (k % 2) + atm_rng_uniform(&rng),
+                8 + 15 * (k / 2) + atm_rng_uniform(&rng), 2000);
+        seed(&frame, &rng);
+        expose(&frame, &rng);
+        struct atm_refine_input in = input_of(&frame);
+        in.sigma_px = 1.15;
+        refine_with(&options, &in, SIDE, SIDE, &table);
+        for (ptrdiff_t k = 0; k < table.count; k++, n++) {
+            const struct atm_loc *l = &table.rows[k];
+            square += pow((l->sx - 1.2) / l->sx_unc, 2) + pow((l->sy - 1.2) / l->sy_unc, 2);
+            deviance += (l->deviance - l->deviance_expected) / l->deviance_sd;
+        }
+        atm_table_free(&table);
+    }
+    assert_true(n > 3.9 * FRAMES);
+    double slack = 4 / sqrt(4.0 * (double)n);
+    assert_near(sqrt(square / (2 * (double)n)), 1, 0.06 + slack);
+    assert_near(deviance / (double)n, 0, 0.1 + 4 / sqrt((double)n));
+}
+
+static double on_pixel(double from_centre) {
+    double s = M_SQRT1_2 / 1.09;
+    return 0.5 * (erf((from_centre + 0.5) * s) - erf((from_centre - 0.5) * s));
+}
+
+/* A learned PSF from a file does what the Gaussian that it was sampled from does. */
+static void learned_psf_finds_the_same(void **state) {
+    (void)state;
+    enum { OVERSAMPLING = 4, SAMPLES = 45 };
+    static float samples[SAMPLES * SAMPLES];
+    char path[] = "/tmp/atm_psf_XXXXXX";
+    struct atm_refine_options options = defaults();
+    struct atm_table gaussian, spline;
+    struct atm_err err = {0};
+    struct atm_refine *refine;
+    for (int i = 0; i < SAMPLES * SAMPLES; i++)
+        samples[i] = (float)(on_pixel((i % SAMPLES - SAMPLES / 2) / (double)OVERSAMPLING) *
+                             on_pixel((i / SAMPLES - SAMPLES / 2) / (double)OVERSAMPLING));
+    int file = mkstemp(path);
+    assert_true(file >= 0 && close(file) == 0);
+    scatter(&frame, &rng, 0.02, 1500, 0.2);
+    seed(&frame, &rng);
+    expose(&frame, &rng);
+    refine_frame(&frame, &gaussian);
+    struct atm_refine_input in = input_of(&frame);
+    in.sigma_px = 3; /* the file knows better */
+    options.psf = ATM_PSF_SPLINE;
+    snprintf(options.psf_file, sizeof options.psf_file, "%s", path);
+    assert_int_equal(atm_psf_write(path, samples, SAMPLES, OVERSAMPLING, &err), ATM_OK);
+    refine_with(&options, &in, SIDE, SIDE, &spline);
+    assert_int_equal(spline.count, gaussian.count);
+    for (ptrdiff_t i = 0; i < spline.count; i++) {
+        assert_near(spline.rows[i].x, gaussian.rows[i].x, 0.02 * gaussian.rows[i].x_unc);
+        assert_near(spline.rows[i].x_unc, gaussian.rows[i].x_unc, 0.01 * gaussian.rows[i].x_unc);
+    }
+    assert_int_equal(atm_psf_write(path, samples, SAMPLES, 0, &err), ATM_OK);
+    assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, &err), ATM_FAIL);
+    assert_non_null(strstr(err.text, "oversampling"));
+    unlink(path);
+    atm_table_free(&gaussian);
+    atm_table_free(&spline);
+}
+
+/* A camera whose pixels differ: as if the noisy ones told less, which they do. */
+static void noisy_and_saturated_pixels_count_less(void **state) {
+    (void)state;
+    enum { FRAMES = 150 };
+    static float variance[SIDE * SIDE];
+    struct atm_refine_options options = defaults();
+    double square[2] = {0};
+    ptrdiff_t masked = 0;
+    for (int i = 0; i < SIDE * SIDE; i++)
+        variance[i] = i % 7 == 3 ? 400 : 2;
+    variance[16 * SIDE + 16] = NAN; /* dead */
+    for (int i = 0; i < FRAMES; i++) {
+        clear(&frame, SIDE, SIDE);
+        frame.background = 10;
+        add(&frame, 15 + atm_rng_uniform(&rng), 15 + atm_rng_uniform(&rng), 1000);
+        frame.seeds[frame.seed_count++] = at(15.5, 15.5, 900);
+        expose(&frame, &rng);
+        for (int k = 0; k < SIDE * SIDE; k++)
+            frame.image[k] +=
+                (float)gsl_ran_gaussian(&rng.gsl, variance[k] > 0 ? sqrt((double)variance[k]) : 0);
+        frame.image[2 * SIDE + 2] = 4095;
+        for (int known = 0; known < 2; known++) {
+            struct atm_table table;
+            struct atm_refine_input in = input_of(&frame);
+            in.variance = known ? variance : NULL, in.saturation = 4095;
+            refine_with(&options, &in, SIDE, SIDE, &table);
+            double nearest = 2; /* with its uncertainty, when the noise is known */
+            for (ptrdiff_t k = 0; k < table.count; k++) {
+                double d = table.rows[k].x - frame.truth[0].x;
+                nearest = fabs(d) < nearest ? fabs(d) : nearest;
+                if (known)
+                    square[0] += d * d / pow(table.rows[k].x_unc, 2) / FRAMES;
+                masked += known && table.rows[k].flags & ATM_LOC_ON_MASKED;
+            }
+            assert_true(!known || table.count == 1);
+            square[1] += known ? nearest * nearest : -nearest * nearest;
+            atm_table_free(&table);
+        }
+    }
+    assert_near(sqrt(square[0]), 1, 0.06 + 4 / sqrt(2.0 * FRAMES));
+    assert_true(square[1] < 0); /* the map helps */
+    assert_int_equal(masked, FRAMES);
+}
+
 static void tiles_leave_no_seams(void **state) {
     (void)state;
     struct atm_table table, again;
@@ -279,6 +402,9 @@ int main(void) {
         cmocka_unit_test_setup(camera_units_scale_through, start),
         cmocka_unit_test_setup(least_squares_agrees_where_counts_are_many, start),
         cmocka_unit_test_setup(uncertainties_can_be_trusted, start),
+        cmocka_unit_test_setup(fitted_widths_come_with_uncertainties, start),
+        cmocka_unit_test_setup(learned_psf_finds_the_same, start),
+        cmocka_unit_test_setup(noisy_and_saturated_pixels_count_less, start),
         cmocka_unit_test_setup(tiles_leave_no_seams, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
