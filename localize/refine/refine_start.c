@@ -78,7 +78,7 @@ enum atm_status atm_refine_start(struct atm_tile *tile, struct atm_err *err) {
                                           .counts = counts,
                                           .shift = shift,
                                           .psf = &tile->psf,
-                                          .likelihood = ATM_LIKELIHOOD_POISSON};
+                                          .likelihood = (int)(tile->likelihood - atm_likelihoods)};
         atm_batch_run(&job, fits);
         for (ptrdiff_t i = 0; i < count; i++)
             take_over(tile, &alone[i], &fits[i]);

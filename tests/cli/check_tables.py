@@ -25,7 +25,8 @@ PICASSO = [("frame", "<u4")] + [(n, "<f4") for n in (
     "x y photons sx sy bg lpx lpy ellipticity net_gradient log_likelihood".split())]
 PICASSO += [("iterations", "<u4")] + [(n, "<f4") for n in
                                       "photons_unc bg_unc sx_unc sy_unc".split()]
-OURS = [("llr", "<f4"), ("chi2", "<f4"), ("blocks", "<u4"), ("flags", "<u4")]
+OURS = [("llr", "<f4"), ("chi2", "<f4"), ("deviance", "<f4"), ("deviance_expected", "<f4"), ("deviance_sd", "<f4"),
+        ("blocks", "<u4"), ("flags", "<u4")]
 
 
 def load_info(base):
