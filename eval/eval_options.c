@@ -50,6 +50,8 @@ static const struct atm_key eval_keys[] = {
             "added to their frames"),
     ATM_KEY(struct atm_eval_options, images, INT, "10000", 0, 1e9, "",
             "models: test images that are looked at; 0: all of the stack"),
+    ATM_KEY(struct atm_eval_options, refined_images, INT, "1000", 0, 1e9, "",
+            "models: of these, images whose latents are also refined through the decoder; 0: none"),
     ATM_KEY(struct atm_eval_options, tolerance_sigma, DOUBLE, "2", 0.01, 100, "sigma",
             "models: largest distance of a block from its spike"),
     ATM_KEY(struct atm_eval_options, active, DOUBLE, "0.05", 0, 1, "",

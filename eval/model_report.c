@@ -95,6 +95,8 @@ static void print_text(const struct atm_model_report *r, FILE *out) {
         fputs("blocks         one code for the whole image: peaks of the decoded image stand for "
               "blocks\n",
               out);
+    if (test->refined.blocks.images)
+        fprintf(out, "refined        the first %td images\n", test->refined.blocks.images);
     for (int g = 0; g < r->count; g++)
         atm_grid_print(&r->grids[g], out);
     fputs("\n[1] no model: local maxima of the test images, each with a Gaussian fitted to the "
@@ -105,14 +107,15 @@ static void print_text(const struct atm_model_report *r, FILE *out) {
 
 static void print_json(const struct atm_model_report *r, FILE *out) {
     const struct atm_model_test *test = r->test;
-    fprintf(out,
-            "{\n  \"images\": %td, \"spikes\": %td, \"parameters\": %td, \"blocks_per_image\": "
-            "%td, \"latent\": %td,\n  \"sigma_px\": %.10g, \"sigma_known\": %s, "
-            "\"tolerance_sigma\": %.10g, \"active\": %.10g,\n",
-            test->spikes.images, test->spikes.first[test->spikes.images], test->model->param_count,
-            test->raw.size.blocks, test->model->latent, test->sigma_px,
-            test->sigma_known ? "true" : "false", test->options.tolerance_sigma,
-            test->options.active);
+    fprintf(
+        out,
+        "{\n  \"images\": %td, \"refined_images\": %td, \"spikes\": %td, \"parameters\": %td, "
+        "\"blocks_per_image\": "
+        "%td, \"latent\": %td,\n  \"sigma_px\": %.10g, \"sigma_known\": %s, "
+        "\"tolerance_sigma\": %.10g, \"active\": %.10g,\n",
+        test->spikes.images, test->refined.blocks.images, test->spikes.first[test->spikes.images],
+        test->model->param_count, test->raw.size.blocks, test->model->latent, test->sigma_px,
+        test->sigma_known ? "true" : "false", test->options.tolerance_sigma, test->options.active);
     for (int g = 0; g < r->count; g++) {
         atm_grid_print_json(&r->grids[g], out);
         fputs(g + 1 < r->count ? ",\n" : "\n", out);
@@ -143,11 +146,14 @@ static enum atm_status match_all(struct atm_model_report *r, struct atm_err *err
     const struct atm_blocks *blocks[ATM_TEST_KINDS] = {&test->raw.blocks, &test->refined.blocks,
                                                        &test->peaks};
     enum atm_status status = ATM_OK;
-    for (int k = 0; !status && k < ATM_TEST_KINDS; k++)
+    for (int k = 0; !status && k < ATM_TEST_KINDS; k++) {
+        r->spikes[k] = test->spikes;
+        r->spikes[k].images = blocks[k]->images;
         if (blocks[k]->images)
-            status = atm_block_match_init(&r->match[k], &test->spikes, blocks[k],
+            status = atm_block_match_init(&r->match[k], &r->spikes[k], blocks[k],
                                           test->options.tolerance_sigma * test->sigma_px,
                                           ATM_MATCH_HUNGARIAN, err);
+    }
     return status;
 }
 

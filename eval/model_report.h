@@ -10,6 +10,7 @@ enum { ATM_REPORT_GRIDS = 32 };
 
 struct atm_model_report {
     const struct atm_model_test *test;
+    struct atm_spikes spikes[ATM_TEST_KINDS];     /* of the kind's images; borrowed from the test */
     struct atm_block_match match[ATM_TEST_KINDS]; /* Hungarian; without spikes: no such kind */
     struct atm_number_grid *grids;                /* (ATM_REPORT_GRIDS) */
     int count;

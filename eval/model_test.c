@@ -1,5 +1,6 @@
 #include "model_test.h"
 
+#include "latent_refine.h"
 #include "mem.h"
 #include <math.h>
 #include <string.h>
@@ -22,7 +23,9 @@ struct pass {
     struct atm_model_test *test;
     struct atm_source *source;
     struct atm_coder *coder;
+    ptrdiff_t refined_images;
     float *frames, *background; /* (ATM_SOURCE_CHUNK, H, W) */
+    float *refined;             /* (ATM_SOURCE_CHUNK * blocks, d0) */
     struct atm_block peaks[PEAKS];
 };
 
@@ -40,6 +43,20 @@ static enum atm_status add_peaks(struct pass *pass, ptrdiff_t count, struct atm_
     return status;
 }
 
+/* Those images of a chunk that are also refined. */
+static enum atm_status add_refined(struct pass *pass, ptrdiff_t count, const float *latents,
+                                   struct atm_err *err) {
+    struct atm_block_set *set = &pass->test->refined;
+    ptrdiff_t left = pass->refined_images - set->blocks.images, n = count < left ? count : left;
+    if (n <= 0)
+        return ATM_OK;
+    memcpy(pass->refined, latents,
+           (size_t)(n * set->size.blocks * set->model->latent) * sizeof *latents);
+    enum atm_status status = atm_refine_latents(set->model, &atm_latent_refine_defaults, n,
+                                                pass->frames, pass->refined, err);
+    return status ? status : atm_block_set_add(set, n, pass->frames, pass->refined, err);
+}
+
 static enum atm_status do_chunk(struct pass *pass, ptrdiff_t chunk, struct atm_err *err) {
     struct atm_model_test *test = pass->test;
     const struct atm_source_info *info = atm_source_info(pass->source);
@@ -54,6 +71,8 @@ static enum atm_status do_chunk(struct pass *pass, ptrdiff_t chunk, struct atm_e
         pass->frames[i] = (float)((double)(pass->frames[i] - pass->background[i]) / scale);
     const float *latents = atm_coder_encode(pass->coder, pass->frames);
     status = atm_block_set_add(&test->raw, count, pass->frames, latents, err);
+    if (!status)
+        status = add_refined(pass, count, latents, err);
     return status ? status : add_peaks(pass, count, err);
 }
 
@@ -70,6 +89,14 @@ static enum atm_status go_through(struct pass *pass, const struct atm_sink *sink
     return status;
 }
 
+static enum atm_status make_set(const struct atm_model_test *test,
+                                const struct atm_model_size *size, ptrdiff_t images,
+                                struct atm_block_set *set, struct atm_err *err) {
+    set->active = test->options.active;
+    set->sigma_px = test->sigma_px;
+    return atm_block_set_init(set, test->model, size, images, err);
+}
+
 static enum atm_status make_sets(struct pass *pass, struct atm_err *err) {
     struct atm_model_test *test = pass->test;
     const struct atm_source_info *info = atm_source_info(pass->source);
@@ -78,16 +105,23 @@ static enum atm_status make_sets(struct pass *pass, struct atm_err *err) {
         atm_model_size(test->model, ATM_SOURCE_CHUNK, info->height, info->width, &size, err);
     if (!status)
         status = atm_coder_create(test->model, &size, ATM_CODER_ENCODE, &pass->coder, err);
+    ptrdiff_t images = test->spikes.images, wanted = (ptrdiff_t)test->options.refined_images;
+    /* Blocks on a grid of cells have no refinement of their own. */
+    pass->refined_images = test->model->cell ? 0 : wanted < images ? wanted : images;
     if (!status)
-        status = atm_block_set_init(&test->raw, test->model, &size, test->spikes.images, err);
+        status = make_set(test, &size, images, &test->raw, err);
+    if (!status && pass->refined_images)
+        status = make_set(test, &size, pass->refined_images, &test->refined, err);
     if (status)
         return status;
-    test->raw.active = test->options.active;
-    test->raw.sigma_px = test->sigma_px;
     size_t values = (size_t)(ATM_SOURCE_CHUNK * info->height * info->width);
-    pass->frames = atm_mem_alloc(2 * values, sizeof *pass->frames);
-    pass->background = pass->frames ? pass->frames + values : NULL;
-    return pass->frames ? ATM_OK : atm_err_memory(err, "the test images");
+    size_t latents = (size_t)(ATM_SOURCE_CHUNK * size.blocks * test->model->latent);
+    pass->frames = atm_mem_alloc(2 * values + latents, sizeof *pass->frames);
+    if (!pass->frames)
+        return atm_err_memory(err, "the test images");
+    pass->background = pass->frames + values;
+    pass->refined = pass->background + values;
+    return ATM_OK;
 }
 
 /* ---- Start ---- */

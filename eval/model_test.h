@@ -28,7 +28,7 @@ struct atm_model_test {
     double sigma_px;  /* used: always known */
     bool sigma_known; /* from the stack's provenance or the configuration */
     uint64_t seed;
-    struct atm_block_set raw, refined; /* refined: no images when it was not asked for */
+    struct atm_block_set raw, refined; /* refined: the first images only, or none */
     struct atm_blocks peaks;           /* the images themselves, by local maxima */
 };
 enum atm_status atm_model_test_run(struct atm_model_test *test, const struct atm_model *model,

@@ -129,8 +129,8 @@ static enum atm_status fewer(struct atm_model_report *r, struct atm_err *err) {
                    (double[]){f[0].full_median, f[1].full_median, NAN});
     atm_report_row(grid, "fewer_median", "a random half deleted, median",
                    (double[]){f[0].fewer_median, f[1].fewer_median, NAN});
-    atm_report_row(grid, "images", "images",
-                   (double[]){(double)f[0].images, (double)f[1].images, NAN});
+    const double few = r->match[ATM_TEST_REFINED].spikes ? (double)f[1].images : NAN;
+    atm_report_row(grid, "images", "images", (double[]){(double)f[0].images, few, NAN});
     return ATM_OK;
 }
 

@@ -107,8 +107,9 @@ static enum atm_status add_others(struct atm_model_report *r, struct atm_err *er
         jaccard[k] = rmse[k] = chance[k] = NAN;
         if (!r->match[k].spikes)
             continue;
-        status = score_otherwise(r, (enum atm_test_kind)k, &r->test->spikes, ATM_MATCH_GREEDY,
-                                 &greedy, err);
+        strangers.images = r->spikes[k].images;
+        status = score_otherwise(r, (enum atm_test_kind)k, &r->spikes[k], ATM_MATCH_GREEDY, &greedy,
+                                 err);
         if (!status)
             status = score_otherwise(r, (enum atm_test_kind)k, &strangers, ATM_MATCH_HUNGARIAN,
                                      &wrong, err);

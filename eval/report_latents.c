@@ -3,6 +3,8 @@
 #include "mem.h"
 #include "model_report.h"
 
+#include <gsl/gsl_sort.h>
+#include <gsl/gsl_statistics_double.h>
 #include <math.h>
 #include <string.h>
 
@@ -53,13 +55,19 @@ static enum atm_status collect(const struct atm_block_set *set, const struct atm
 
 /* ---- Through the calibration ---- */
 
-/* Rms of position (px) and of relative amplitude. The map gives the mass of a spot; its amplitude
- * follows by the width of the model's atoms. */
-static void through_calibration(const struct atm_model *model, const struct pairs *pairs,
-                                double out[2]) {
+struct calibrated {
+    double position_rms, position_median, amplitude_rms; /* px, px, relative */
+};
+
+/* The map gives the mass of a spot; its amplitude follows by the width of the model's atoms. */
+static enum atm_status through_calibration(const struct atm_model *model, const struct pairs *pairs,
+                                           struct calibrated *out, struct atm_err *err) {
     const struct atm_calibration *c = &model->calibration;
     double area = 2 * M_PI * c->sigma_px * c->sigma_px, squares = 0, relative = 0;
     double half = model->cell ? ((double)atm_model_atom_side(model) - 1) / 2 : 0;
+    double *distance = atm_mem_alloc((size_t)pairs->count, sizeof *distance);
+    if (!distance)
+        return atm_err_memory(err, "the calibration's errors");
     for (ptrdiff_t i = 0; i < pairs->count; i++) {
         const double *v = pairs->factors + i * ATM_FACTORS;
         float z[ATM_LATENT_MAX];
@@ -67,18 +75,24 @@ static void through_calibration(const struct atm_model *model, const struct pair
         for (ptrdiff_t j = 0; j < model->latent; j++)
             z[j] = (float)pairs->z[i * model->latent + j];
         atm_calibration_apply(c, model->latent, z, &mass, &x, &y);
-        squares += pow(x + half - v[0], 2) + pow(y + half - v[1], 2);
+        distance[i] = hypot(x + half - v[0], y + half - v[1]);
+        squares += distance[i] * distance[i];
         relative += pow(mass / area / v[2] - 1, 2);
     }
-    out[0] = sqrt(squares / (double)pairs->count);
-    out[1] = sqrt(relative / (double)pairs->count);
+    gsl_sort(distance, 1, (size_t)pairs->count);
+    *out = (struct calibrated){sqrt(squares / (double)pairs->count),
+                               gsl_stats_median_from_sorted_data(distance, 1, (size_t)pairs->count),
+                               sqrt(relative / (double)pairs->count)};
+    atm_mem_free(distance);
+    return ATM_OK;
 }
 
 /* ---- One column ---- */
 
 struct column {
     struct atm_disentangle d;
-    double calibrated[2], degree; /* NAN unknown */
+    struct calibrated calibrated;
+    double degree; /* NAN unknown */
 };
 struct row {
     const char *key, *label;
@@ -99,12 +113,16 @@ static const struct row rows[] = {
         d.polynomial.position_rms),
     ROW("position_rms_neighbours_px", "position from z, neighbours, RMSE, px [2]",
         d.neighbours.position_rms),
-    ROW("position_rms_calibration_px", "position from z, calibration, RMSE, px [2]", calibrated[0]),
+    ROW("position_rms_calibration_px", "position from z, calibration, RMSE, px [2]",
+        calibrated.position_rms),
+    ROW("position_median_calibration_px", "position from z, calibration, median, px",
+        calibrated.position_median),
     ROW("amplitude_rms_polynomial", "amplitude from z, polynomial, rms, relative",
         d.polynomial.amplitude_rms),
     ROW("amplitude_rms_neighbours", "amplitude from z, neighbours, rms, relative",
         d.neighbours.amplitude_rms),
-    ROW("amplitude_rms_calibration", "amplitude from z, calibration, rms, relative", calibrated[1]),
+    ROW("amplitude_rms_calibration", "amplitude from z, calibration, rms, relative",
+        calibrated.amplitude_rms),
     ROW("mig", "MIG", d.mig),
     ROW("mig_x", "  of x", d.mig_factor[0]),
     ROW("mig_y", "  of y", d.mig_factor[1]),
@@ -131,12 +149,12 @@ static enum atm_status measure(const struct atm_model_report *r, const struct at
     enum atm_status status = collect(set, match, &pairs, err);
     const struct atm_factor_rows factor_rows = {pairs.z, pairs.factors, pairs.count, pairs.train,
                                                 set->model->latent};
-    *out = (struct column){.calibrated = {NAN, NAN}};
+    *out = (struct column){.calibrated = {NAN, NAN, NAN}};
     if (!status)
         status = atm_disentangle_measure(&factor_rows, r->test->seed, &out->d, err);
     out->degree = out->d.degree ? (double)out->d.degree : NAN;
     if (!status && set->model->calibration.done && pairs.count)
-        through_calibration(set->model, &pairs, out->calibrated);
+        status = through_calibration(set->model, &pairs, &out->calibrated, err);
     pairs_free(&pairs);
     return status;
 }

@@ -26,6 +26,7 @@ struct atm_eval_options {
     int64_t shift_frames;          /* to their frames this */
     /* Of a model on test images (model_test.h). */
     int64_t images;         /* at most; 0 all */
+    int64_t refined_images; /* of these, whose latents are also refined */
     double tolerance_sigma; /* blocks and spikes match up to this many sigma */
     double active;          /* a block is active when |g| / |x| is at least this */
 };

@@ -47,6 +47,28 @@ succeeds "fewer images" "$atomloc" eval model.h5 test.h5 -o few --set eval.image
 grep -q '^images  *10 of' few/numbers.txt || fail "eval.images"
 grep -q '^sigma  *2 px' few/numbers.txt || fail "eval.sigma_px"
 
+# --- The published network, also refined; and one code for the whole image: peaks stand for its blocks
+small=(-c "$config" --set synth.height=64 --set synth.width=64 --set synth.frames=24 --set train.steps=20
+    --set model.kind=paper_spikes_64)
+succeeds "larger images" "$atomloc" synth "${small[@]}" -o large.h5
+succeeds "published" "$atomloc" train large.h5 "${small[@]}" -o paper.h5
+succeeds "one code" "$atomloc" train large.h5 "${small[@]}" --set model.blocks=1 --set model.block_size=30 -o whole.h5
+for model in paper whole; do
+    succeeds "$model" "$atomloc" eval "$model.h5" large.h5 -o "$model" --set figures.page_images=0 --set eval.refined_images=6
+done
+/usr/bin/python3 - <<'END' || fail "numbers.json of the published networks"
+import json
+paper, whole = (json.load(open(f"{name}/numbers.json")) for name in ("paper", "whole"))
+for numbers, blocks in ((paper, 10), (whole, 1)):
+    assert numbers["blocks_per_image"] == blocks and numbers["refined_images"] == 6
+    error = {kind: numbers["reconstruction"][kind]["relative_squared_error"] for kind in ("raw", "refined")}
+    assert error["refined"] < error["raw"]
+    assert numbers["blocks"]["refined"]["spikes"] < numbers["blocks"]["raw"]["spikes"] == numbers["spikes"]
+assert paper["fewer_atoms"]["refined"]["full"] is None or paper["fewer_atoms"]["refined"]["full"] > 0
+assert "fewer_atoms" not in whole and "latents" not in whole
+END
+grep -q 'one code for the whole image' whole/numbers.txt || fail "numbers.txt does not say what stands for blocks"
+
 refuses 2 'numbers.json is in its folder' "$atomloc" eval model.h5 test.h5 --json
 succeeds "TIFF" "$atomloc" convert test.h5 test.tif
 succeeds "without truth" "$atomloc" eval model.h5 test.tif -o figures --set figures.images=7
