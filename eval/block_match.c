@@ -130,8 +130,8 @@ static bool in_part(const struct atm_block_match *m, const struct atm_block_part
            (nearest < part->nearest_most || isinf(part->nearest_most));
 }
 
-static void tally_spike(const struct atm_block_match *m, ptrdiff_t s, const double *amplitude,
-                        struct tally *t, struct atm_block_score *score) {
+static void tally_spike(const struct atm_block_match *m, ptrdiff_t s, struct tally *t,
+                        struct atm_block_score *score) {
     const struct atm_spike_fate *fate = &m->spike[s];
     score->spikes++;
     t->split += fate->blocks >= 2;
@@ -139,8 +139,7 @@ static void tally_spike(const struct atm_block_match *m, ptrdiff_t s, const doub
         t->energy_share += fate->energy_share;
         t->amplitude_share += isnan(fate->amplitude_share) ? 0 : fate->amplitude_share;
         double truth = m->spikes->at[s].amplitude;
-        double found =
-            amplitude ? amplitude[fate->block] : m->blocks->at[fate->block].spot.amplitude;
+        double found = m->blocks->at[fate->block].spot.amplitude;
         t->distance[score->matched] = fate->distance;
         t->amplitude[score->matched++] = (found - truth) / truth;
     } else {
@@ -149,11 +148,11 @@ static void tally_spike(const struct atm_block_match *m, ptrdiff_t s, const doub
 }
 
 static void tally_part(const struct atm_block_match *m, const struct atm_block_part *part,
-                       const double *amplitude, struct tally *t, struct atm_block_score *score) {
+                       struct tally *t, struct atm_block_score *score) {
     for (ptrdiff_t n = 0; n < m->spikes->images; n++) {
         for (ptrdiff_t s = m->spikes->first[n]; s < m->spikes->first[n + 1]; s++)
             if (in_part(m, part, n, s))
-                tally_spike(m, s, amplitude, t, score);
+                tally_spike(m, s, t, score);
         for (ptrdiff_t b = m->blocks->first[n]; b < m->blocks->first[n + 1]; b++)
             if (in_part(m, part, n, m->block[b].near)) {
                 score->blocks++;
@@ -189,7 +188,7 @@ static void fill_errors(struct tally *t, struct atm_block_score *score) {
 }
 
 enum atm_status atm_block_match_score(const struct atm_block_match *m,
-                                      const struct atm_block_part *part, const double *amplitude,
+                                      const struct atm_block_part *part,
                                       struct atm_block_score *score, struct atm_err *err) {
     size_t room = (size_t)m->spikes->first[m->spikes->images] + 1;
     struct tally t = {.distance = atm_mem_alloc(2 * room, sizeof(double))};
@@ -197,7 +196,7 @@ enum atm_status atm_block_match_score(const struct atm_block_match *m,
         return atm_err_memory(err, "the scores of blocks");
     t.amplitude = t.distance + room;
     *score = (struct atm_block_score){0};
-    tally_part(m, part, amplitude, &t, score);
+    tally_part(m, part, &t, score);
     score->jaccard = ratio(score->matched, score->spikes + score->blocks - score->matched);
     score->recall = ratio(score->matched, score->spikes);
     score->precision = ratio(score->matched, score->blocks);

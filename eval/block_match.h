@@ -12,11 +12,10 @@
 #include "match.h"
 
 struct atm_spike_fate {
-    ptrdiff_t block;  /* matched one, in blocks->at; -1 none */
-    ptrdiff_t blocks; /* |B(s)| */
-    ptrdiff_t
-        instead;     /* without a block of its own: the nearest one within the tolerance; else -1 */
-    double distance; /* to the matched block, px */
+    ptrdiff_t block;   /* matched one, in blocks->at; -1 none */
+    ptrdiff_t blocks;  /* |B(s)| */
+    ptrdiff_t instead; /* where there is none: the nearest block within the tolerance; -1 */
+    double distance;   /* to the matched block, px */
     double energy_share, amplitude_share; /* purity: max / sum over B(s); NAN for none */
     double nearest;                       /* distance to the nearest other spike, px; INFINITY */
 };
@@ -38,8 +37,8 @@ enum atm_status atm_block_match_init(struct atm_block_match *match, const struct
 void atm_block_match_free(struct atm_block_match *match);
 
 /* A part of the spikes: of images with count_least..count_most spikes, and with their nearest
- * neighbour at nearest_least <= d < nearest_most px (both INFINITY-friendly). A block belongs to
- * the part of its spike, a ghost to that of the spike that is nearest to it. */
+ * neighbour at nearest_least <= d < nearest_most px; INFINITY: no limit, and alone in the image. A
+ * block belongs to the part of its spike, a ghost to that of the spike that is nearest to it. */
 struct atm_block_part {
     ptrdiff_t count_least, count_most;
     double nearest_least, nearest_most;
@@ -49,20 +48,19 @@ extern const struct atm_block_part atm_block_part_all;
 /* Rates are NAN where there is nothing to count. */
 struct atm_block_score {
     ptrdiff_t spikes, blocks, matched;
-    double jaccard, recall,
-        precision;        /* matched / (spikes + blocks - matched), / spikes, / blocks */
-    double split;         /* spikes with |B(s)| >= 2, of all spikes */
-    double merged, ghost; /* of all blocks */
-    double missed;        /* spikes with no block within the tolerance, of all */
-    double energy_purity, amplitude_purity; /* mean over the spikes with a block */
+    double jaccard;                         /* matched / (spikes + blocks - matched) */
+    double recall, precision;               /* matched / spikes, matched / blocks */
+    double split;                           /* spikes with |B(s)| >= 2, of all spikes */
+    double merged, ghost;                   /* of all blocks */
+    double missed;                          /* spikes with no block within the tolerance, of all */
+    double energy_purity, amplitude_purity; /* mean over the matched spikes */
     double rmse_px, rmse_axis_px;           /* sqrt(sum d^2 / matched), the same with 2 matched */
     double mean_px, median_px, p90_px;      /* of d */
-    double amplitude_rms, amplitude_median,
-        amplitude_bias; /* of (block - spike) / spike; median of |.| */
+    /* Of (block - spike) / spike; the median is that of the absolute value. */
+    double amplitude_rms, amplitude_median, amplitude_bias;
 };
-/* amplitude: one per block, e.g. from the calibration; NULL: those measured. */
 enum atm_status atm_block_match_score(const struct atm_block_match *match,
-                                      const struct atm_block_part *part, const double *amplitude,
+                                      const struct atm_block_part *part,
                                       struct atm_block_score *score, struct atm_err *err);
 
 #endif

@@ -5,9 +5,6 @@
 #include <string.h>
 
 static const double STEP_BYTES = 32e6; /* of rendered atoms */
-static const double PEAK_SHARE = 0.1;
-
-enum { PEAKS = 256 };
 
 enum atm_status atm_block_set_init(struct atm_block_set *set, const struct atm_model *model,
                                    const struct atm_model_size *size, ptrdiff_t images,
@@ -20,7 +17,7 @@ enum atm_status atm_block_set_init(struct atm_block_set *set, const struct atm_m
     ptrdiff_t side = atm_model_atom_side(model), atoms = size->blocks * side * side;
     ptrdiff_t step = (ptrdiff_t)(STEP_BYTES / (double)(atoms * (ptrdiff_t)sizeof(float)));
     step = step < 1 ? 1 : step > images ? images : step;
-    ptrdiff_t room = set->whole ? PEAKS : size->blocks;
+    ptrdiff_t room = set->whole ? ATM_PEAKS_MOST : size->blocks;
     set->step_images = step;
     set->latents = atm_mem_alloc((size_t)(images * size->blocks * model->latent), sizeof(float));
     set->energy = atm_mem_alloc((size_t)images, sizeof *set->energy);
@@ -109,10 +106,9 @@ static void measure_image(struct atm_block_set *set, ptrdiff_t n, const float *f
         energy += x * x, loss += rest * rest;
     }
     set->energy[image] = energy, set->loss[image] = loss;
-    const struct atm_peak_options peaks = {PEAK_SHARE, set->sigma_px,
-                                           (ptrdiff_t)ceil(2 * set->sigma_px)};
+    const struct atm_peak_options peaks = atm_peak_defaults(set->sigma_px);
     set->counts[n] = set->whole ? atm_peaks_find(sum.pixels, sum.height, sum.width, &peaks,
-                                                 set->measured + n * PEAKS, PEAKS)
+                                                 set->measured + n * ATM_PEAKS_MOST, ATM_PEAKS_MOST)
                                 : measure_blocks(set, atoms, energy, set->measured + n * blocks);
 }
 
@@ -120,7 +116,7 @@ enum atm_status atm_block_set_add(struct atm_block_set *set, ptrdiff_t count, co
                                   const float *latents, struct atm_err *err) {
     ptrdiff_t numbers = set->size.blocks * set->model->latent;
     ptrdiff_t pixels = set->size.height * set->size.width;
-    ptrdiff_t room = set->whole ? PEAKS : set->size.blocks;
+    ptrdiff_t room = set->whole ? ATM_PEAKS_MOST : set->size.blocks;
     memcpy(set->latents + set->blocks.images * numbers, latents,
            (size_t)(count * numbers) * sizeof *latents);
     for (ptrdiff_t first = 0; first < count; first += set->step_images) {

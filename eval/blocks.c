@@ -126,6 +126,10 @@ static struct atm_block fit_peak(const float *image, ptrdiff_t height, ptrdiff_t
     return peak;
 }
 
+struct atm_peak_options atm_peak_defaults(double sigma_px) {
+    return (struct atm_peak_options){0.1, sigma_px, (ptrdiff_t)ceil(2 * sigma_px)};
+}
+
 ptrdiff_t atm_peaks_find(const float *image, ptrdiff_t height, ptrdiff_t width,
                          const struct atm_peak_options *options, struct atm_block *peaks,
                          ptrdiff_t room) {

@@ -27,7 +27,8 @@ struct atm_spikes_cut {
 enum atm_status atm_spikes_from_table(const struct atm_table *table,
                                       const struct atm_spikes_cut *cut, struct atm_spikes *spikes,
                                       struct atm_err *err);
-/* The same images in another order: image n of *rotated is image n + by of spikes, counted round. */
+/* The same images in another order: image n of *rotated is image n + by of spikes.
+ */
 enum atm_status atm_spikes_rotate(const struct atm_spikes *spikes, ptrdiff_t by,
                                   struct atm_spikes *rotated, struct atm_err *err);
 void atm_spikes_free(struct atm_spikes *spikes);
@@ -59,6 +60,9 @@ struct atm_peak_options {
     double least, sigma_px;
     ptrdiff_t radius_px;
 };
+enum { ATM_PEAKS_MOST = 256 };
+/* A tenth of the highest pixel, two sigma around. */
+struct atm_peak_options atm_peak_defaults(double sigma_px);
 ptrdiff_t atm_peaks_find(const float *image, ptrdiff_t height, ptrdiff_t width,
                          const struct atm_peak_options *options, struct atm_block *peaks,
                          ptrdiff_t room);

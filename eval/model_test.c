@@ -5,10 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-static const double PEAK_SHARE = 0.1; /* of the highest pixel */
-
-enum { PEAKS = 256 };
-
 void atm_model_test_free(struct atm_model_test *test) {
     atm_spikes_free(&test->spikes);
     atm_block_set_free(&test->raw);
@@ -26,18 +22,18 @@ struct pass {
     ptrdiff_t refined_images;
     float *frames, *background; /* (ATM_SOURCE_CHUNK, H, W) */
     float *refined;             /* (ATM_SOURCE_CHUNK * blocks, d0) */
-    struct atm_block peaks[PEAKS];
+    struct atm_block peaks[ATM_PEAKS_MOST];
 };
 
 static enum atm_status add_peaks(struct pass *pass, ptrdiff_t count, struct atm_err *err) {
     struct atm_model_test *test = pass->test;
     const struct atm_source_info *info = atm_source_info(pass->source);
-    const struct atm_peak_options options = {PEAK_SHARE, test->sigma_px,
-                                             (ptrdiff_t)ceil(2 * test->sigma_px)};
+    const struct atm_peak_options options = atm_peak_defaults(test->sigma_px);
     enum atm_status status = ATM_OK;
     for (ptrdiff_t i = 0; !status && i < count; i++) {
-        ptrdiff_t found = atm_peaks_find(pass->frames + i * info->height * info->width,
-                                         info->height, info->width, &options, pass->peaks, PEAKS);
+        ptrdiff_t found =
+            atm_peaks_find(pass->frames + i * info->height * info->width, info->height, info->width,
+                           &options, pass->peaks, ATM_PEAKS_MOST);
         status = atm_blocks_append(&test->peaks, pass->peaks, found, err);
     }
     return status;

@@ -67,7 +67,7 @@ static enum atm_status add_overall(struct atm_model_report *r, struct atm_err *e
         struct atm_block_score score;
         enum atm_status status =
             r->match[k].spikes
-                ? atm_block_match_score(&r->match[k], &atm_block_part_all, NULL, &score, err)
+                ? atm_block_match_score(&r->match[k], &atm_block_part_all, &score, err)
                 : ATM_OK;
         if (status)
             return status;
@@ -89,7 +89,7 @@ static enum atm_status score_otherwise(const struct atm_model_report *r, enum at
         atm_block_match_init(&match, spikes, r->match[kind].blocks,
                              r->test->options.tolerance_sigma * r->test->sigma_px, method, err);
     if (!status)
-        status = atm_block_match_score(&match, &atm_block_part_all, NULL, score, err);
+        status = atm_block_match_score(&match, &atm_block_part_all, score, err);
     atm_block_match_free(&match);
     return status;
 }
@@ -189,7 +189,7 @@ static enum atm_status add_parts(struct atm_model_report *r, enum atm_test_kind 
         struct atm_block_part part = parts[i].part;
         struct atm_block_score score;
         part.nearest_least *= unit, part.nearest_most *= unit;
-        enum atm_status status = atm_block_match_score(&r->match[kind], &part, NULL, &score, err);
+        enum atm_status status = atm_block_match_score(&r->match[kind], &part, &score, err);
         if (status)
             return status;
         if (!score.spikes)

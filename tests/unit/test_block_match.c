@@ -53,7 +53,7 @@ static struct atm_block_score score_part(const struct scene *scenes, ptrdiff_t c
     assert_int_equal(
         atm_block_match_init(&match, &f.spikes, &f.blocks, 2 * SIGMA, ATM_MATCH_HUNGARIAN, NULL),
         ATM_OK);
-    assert_int_equal(atm_block_match_score(&match, part, NULL, &score, NULL), ATM_OK);
+    assert_int_equal(atm_block_match_score(&match, part, &score, NULL), ATM_OK);
     atm_block_match_free(&match);
     atm_blocks_free(&f.blocks);
     return score;
