@@ -176,6 +176,25 @@ static enum atm_status train(struct atm_source *source, struct atm_model *model,
     return status;
 }
 
+/* Localizing needs the map from blocks to emitters. The PAPER kinds are looked at as they are, and
+ * their blocks need not be spots (strokes, one block for a whole image). */
+static enum atm_status calibrate(struct atm_model *model,
+                                 const struct atm_calibrate_options *options,
+                                 const struct atm_sink *sink, struct atm_err *err) {
+    struct atm_err why = {0};
+    enum atm_status status = atm_calibrate_model(model, options, model->cell ? err : &why);
+    const struct atm_calibration *c = &model->calibration;
+    if (status && !model->cell)
+        atm_log(sink, ATM_LOG_WARNING, "%s; the model is kept without a map to emitters", why.text);
+    if (status)
+        return model->cell ? status : ATM_OK;
+    atm_log(sink, ATM_LOG_INFO,
+            "calibrated on %td rendered atoms: sigma %.3f px, map of degree %d, position residual "
+            "%.3f px rms, amplitude residual %.1f %%",
+            c->samples, c->sigma_px, c->degree, c->position_rms_px, 100 * c->mass_rms);
+    return ATM_OK;
+}
+
 enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_learn_options *options,
                                 const char *checkpoint, const char *provenance,
                                 const struct atm_sink *sink, struct atm_model **model,
@@ -185,15 +204,8 @@ enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_lear
     if (!status)
         status = train(source, *model, options, checkpoint, sink, err);
     if (!status)
-        status = atm_calibrate_model(*model, &options->calibrate, err);
-    if (status) {
+        status = calibrate(*model, &options->calibrate, sink, err);
+    if (status)
         atm_model_destroy(model);
-        return status;
-    }
-    const struct atm_calibration *c = &(*model)->calibration;
-    atm_log(sink, ATM_LOG_INFO,
-            "calibrated on %td rendered atoms: sigma %.3f px, map of degree %d, position residual "
-            "%.3f px rms, amplitude residual %.1f %%",
-            c->samples, c->sigma_px, c->degree, c->position_rms_px, 100 * c->mass_rms);
-    return ATM_OK;
+    return status;
 }

@@ -63,7 +63,7 @@ static void dense_encoder(const struct paper *paper, bool linear_latent, struct 
 
 /* Convolutions down to maps of 16 x 16, which know their places; each head looks at one of them. */
 static void attending_encoder(const struct paper *paper, int heads, struct chain chain) {
-    enum { MAPS = 16, CHANNELS = 16 };
+    enum { MAPS = 16, CHANNELS = 24 };
     char name[24] = "enc1";
     int i = 1;
     for (int side = paper->side; side > MAPS;

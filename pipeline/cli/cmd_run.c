@@ -33,12 +33,15 @@ enum file {
     PICTURE,
     BLOCKS,
     RESOLVED,
+    TEST,
+    TEST_STAMP,
     FILE_COUNT
 };
 static const char *const file_names[FILE_COUNT] = {
     "movie.h5",   "movie.tif",   "movie_truth.px.csv", "synth.stamp",  "model.h5",
     "curve.png",  "locs.hdf5",   "locs.csv",           "locs.journal", "localize.stamp",
     "scores.txt", "scores.json", "picture.png",        "blocks.png",   "resolved.ini",
+    "test.h5",    "test.stamp",
 };
 
 struct job {
@@ -136,7 +139,7 @@ static enum atm_status check_input(struct job *job, struct atm_err *err) {
         return status;
     if (!job->truth && job->source && atm_movie_info(atm_source_movie(job->source))->has_truth)
         job->truth = job->movie;
-    if (!job->truth && has_stage(job, ATM_STAGE_EVAL))
+    if (!job->truth && has_stage(job, ATM_STAGE_EVAL) && !job->config->run.test_frames)
         return atm_err_set(err, ATM_FAIL,
                            "the eval stage needs the true emitters: set run.truth, or remove eval "
                            "from run.stages");
@@ -167,29 +170,35 @@ static enum atm_status write_resolved(const struct job *job, struct atm_err *err
 
 /* ---- Stages ---- */
 
-static enum atm_status synth(struct job *job, struct atm_err *err) {
-    const char *outputs[] = {job->movie, NULL, NULL};
-    if (job->config->run.movie == ATM_RUN_TIFF)
-        outputs[1] = job->path[MOVIE_TRUTH];
-    char *provenance = atm_provenance_create(job->config, ATM_SECTIONS_SYNTH, NULL, 0);
+/* The simulated stack of a configuration, outputs[0] and what lies beside it. */
+static enum atm_status simulate(const struct job *job, const struct atm_config *config,
+                                const char *stamp, const char *const *outputs,
+                                struct atm_err *err) {
+    char *provenance = atm_provenance_create(config, ATM_SECTIONS_SYNTH, NULL, 0);
     if (!provenance)
         return atm_err_memory(err, "the provenance");
     const char *identity = atm_provenance_identity(provenance);
     enum atm_status status = ATM_OK;
-    if (atm_stamp_matches(job->path[SYNTH_STAMP], identity, outputs)) {
+    if (atm_stamp_matches(stamp, identity, outputs)) {
         atm_log(job->sink, ATM_LOG_INFO, "%s: made by this configuration before; reused",
-                job->movie);
+                outputs[0]);
     } else {
-        status = atm_scene_write(&job->config->synth, &job->config->camera,
-                                 (uint64_t)job->config->run.seed, job->movie, provenance, job->sink,
-                                 NULL, err);
+        status = atm_scene_write(&config->synth, &config->camera, (uint64_t)config->run.seed,
+                                 outputs[0], provenance, job->sink, NULL, err);
         if (!status)
-            status = atm_stamp_write(job->path[SYNTH_STAMP], identity, outputs, err);
+            status = atm_stamp_write(stamp, identity, outputs, err);
         if (!status)
-            atm_log(job->sink, ATM_LOG_INFO, "wrote %s", job->movie);
+            atm_log(job->sink, ATM_LOG_INFO, "wrote %s", outputs[0]);
     }
     atm_mem_free(provenance);
     return status;
+}
+
+static enum atm_status synth(struct job *job, struct atm_err *err) {
+    const char *outputs[] = {job->movie, NULL, NULL};
+    if (job->config->run.movie == ATM_RUN_TIFF)
+        outputs[1] = job->path[MOVIE_TRUTH];
+    return simulate(job, job->config, job->path[SYNTH_STAMP], outputs, err);
 }
 
 static enum atm_status train(struct job *job, struct atm_err *err) {
@@ -283,6 +292,20 @@ static enum atm_status score(const struct job *job, struct atm_err *err) {
     return status;
 }
 
+/* The model itself, on images that it has not seen: another seed's. */
+static enum atm_status test_model(struct job *job, struct atm_err *err) {
+    struct atm_config config = *job->config;
+    const char *const outputs[] = {job->path[TEST], NULL};
+    config.synth.frames = config.run.test_frames;
+    config.run.seed++;
+    enum atm_status status = load_model(job, err);
+    if (!status)
+        status = simulate(job, &config, job->path[TEST_STAMP], outputs, err);
+    return status ? status
+                  : atm_stage_eval_model(job->model, job->path[TEST], job->config, job->folder,
+                                         job->sink, err);
+}
+
 static enum atm_status read_tables(const struct job *job, struct atm_table *found,
                                    struct atm_table *truth, struct atm_err *err) {
     double pixel_size_nm = job->config->camera.pixel_size_nm;
@@ -371,7 +394,7 @@ static enum atm_status do_stage(struct job *job, enum atm_stage stage, struct at
     case ATM_STAGE_LOCALIZE:
         return localize(job, err);
     case ATM_STAGE_EVAL:
-        return score(job, err);
+        return job->config->run.test_frames ? test_model(job, err) : score(job, err);
     case ATM_STAGE_RENDER:
         return pictures(job, err);
     case ATM_STAGE_REPORT:
@@ -475,7 +498,10 @@ const struct atm_command atm_command_run = {
             "movie, model.h5, curve.png,\n"
             "locs.hdf5, locs.csv, scores.txt, scores.json, picture.png, blocks.png, resolved.ini. "
             "With\n"
-            "input.path the stages work on that movie; the eval stage then needs run.truth.\n"
+            "input.path the stages work on that movie; the eval stage then needs run.truth. With "
+            "run.test_frames it\n"
+            "evaluates the model itself: test.h5, and numbers and figures as `eval MODEL.h5 STACK` "
+            "makes them.\n"
             "\n"
             "A section [sweep] makes it a batch: every combination of the values that it lists, "
             "several "

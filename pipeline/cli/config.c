@@ -18,6 +18,9 @@ static const struct atm_section run_section = {
                        "folder of the results; empty: results/NAME of the configuration"),
         ATM_KEY_STRING(struct atm_run_options, truth, "",
                        "table that the eval stage compares with; empty: the synth stage's"),
+        ATM_KEY(struct atm_run_options, test_frames, INT, "0", 0, 1e7, "frames",
+                "the eval stage evaluates the model itself, on so many images as [synth] says, of "
+                "the next seed; 0: it scores localizations"),
         ATM_KEY_CHOOSE(struct atm_run_options, movie, "hdf5", movie_formats,
                        "format of the synth stage's movie"),
         ATM_KEY(struct atm_run_options, seed, INT, "1", 0, 9e15, "",
@@ -28,7 +31,7 @@ static const struct atm_section run_section = {
                        "folder of movies, models and localizations that several runs share by what "
                        "they depend on; empty: each run keeps its own"),
     },
-    7,
+    8,
 };
 
 static const struct atm_section sweep_section = {

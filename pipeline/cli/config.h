@@ -17,7 +17,9 @@ struct atm_run_options {
     char stages[ATM_KEY_TEXT_SIZE];    /* names separated by commas */
     char directory[ATM_KEY_TEXT_SIZE]; /* outputs of `run`; empty: results/NAME */
     char truth[ATM_KEY_TEXT_SIZE];     /* table of the eval stage; empty: the synth stage's */
-    int movie;                         /* enum atm_run_movie: format of the synth stage */
+    int64_t test_frames; /* eval stage: images of a test set for the model; 0: localizations are
+                            scored */
+    int movie;           /* enum atm_run_movie: format of the synth stage */
     int64_t seed;
     int64_t threads;               /* 0: all cores */
     char cache[ATM_KEY_TEXT_SIZE]; /* folder of stages that several runs share; empty: none */

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The experiments of the paper as configs/*.ini have them, cut short: one command trains and evaluates; every encoder, a
+# conventional autoencoder; done again, everything is reused and comes out the same.
+. "$(dirname "$0")/common.sh"
+short=(--set synth.frames=64 --set run.test_frames=24 --set train.steps=6 --set train.batch=8 --set train.warmup_steps=2
+    --set figures.images=3)
+
+for case in dense/paper_spikes_64 pursuit/pursuit_spikes_64; do
+    folder=${case%/*} config=$source_folder/configs/${case#*/}.ini
+    succeeds "$folder" "$atomloc" run "$config" -o "$folder" "${short[@]}"
+    for name in model.h5 curve.png test.h5 numbers.txt numbers.json blocks_3.png sweep.png index.html resolved.ini; do
+        [ -s "$folder/$name" ] || fail "$folder/$name is missing"
+    done
+    grep -q '^images  *24 of 64 x 64 px' "$folder/numbers.txt" || fail "$folder: not the test set"
+done
+grep -q '^model  *289289 parameters, k = 10 blocks of d0 = 3' dense/numbers.txt || fail "the published network"
+
+cp pursuit/numbers.json before.json
+succeeds "again" "$atomloc" run "$source_folder/configs/pursuit_spikes_64.ini" -o pursuit "${short[@]}" --threads 1
+[ "$(grep -c 'reused' stderr)" -eq 3 ] || fail "movie, model and test set are not reused"
+cmp -s before.json pursuit/numbers.json || fail "numbers differ when made again"
+
+succeeds "convolutional" "$atomloc" run "$source_folder/configs/paper_spikes_64.ini" -o heads "${short[@]}" \
+    --set model.encoder=convolutional
+succeeds "conventional autoencoder" "$atomloc" run "$source_folder/configs/paper_spikes_64.ini" -o one "${short[@]}" \
+    --set model.blocks=1 --set model.block_size=30
+grep -q 'k = 1 block' one/numbers.txt || fail "one block for the whole image"
+finish
