@@ -61,19 +61,16 @@ struct atm_train_options {
     double validation;        /* fraction of the frames held out */
     int64_t checkpoint_every; /* steps */
     double memory_mb;         /* frames kept in memory; a longer movie is thinned evenly */
-    double
-        step_memory_mb;   /* for the plans of a step; larger batches are computed in parts; 0 off */
-    int symmetry;         /* enum atm_train_symmetry */
-    int blur;             /* enum atm_train_blur: what is low-passed at the start */
-    double blur_px;       /* standard deviation at the start, falls to 0; 0: none */
-    double blur_end;      /* fraction of the steps after which the residual is taken as it is */
-    double curriculum;    /* fraction of the steps over which frames join in order of brightness; 0:
-                             none */
-    bool pursuit_through; /* gradients also go back through the residuals that the encoder is given
-                           */
-    double pursuit_grow; /* fraction of the steps over which the pursuit grows from 1 to k blocks */
-    double
-        pursuit_weight; /* of the squared residuals after each step of the pursuit but the last */
+    double step_memory_mb;    /* for a step's plans; larger batches go in parts; 0 off */
+    int symmetry;             /* enum atm_train_symmetry */
+    int blur;                 /* enum atm_train_blur: what is low-passed at the start */
+    double blur_px;           /* standard deviation at the start, falls to 0; 0: none */
+    double blur_keep;         /* part that is not blurred, 0..1 */
+    double blur_end;          /* fraction of the steps after which nothing is blurred */
+    double curriculum;        /* fraction of the steps in which dim frames come first; 0: none */
+    bool pursuit_through;     /* gradients also pass the residuals that the encoder is given */
+    double pursuit_grow;      /* fraction of the steps in which it grows from 1 to k blocks */
+    double pursuit_weight;    /* of the squared residuals after each step but the last */
 };
 extern const struct atm_section atm_train_section;
 enum atm_train_blur { ATM_BLUR_RESIDUAL, ATM_BLUR_IMAGES };

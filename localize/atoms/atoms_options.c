@@ -74,6 +74,9 @@ static const struct atm_key train_keys[] = {
         TRAIN, blur_px, DOUBLE, "0", 0, 1000, "px",
         "coarse to fine: standard deviation of a Gaussian low-pass at the start, which falls to "
         "0; 0: never"),
+    ATM_KEY(TRAIN, blur_keep, DOUBLE, "0.1", 0, 1, "",
+            "part of the residual that is not blurred: without it nothing holds the atoms' shape "
+            "while the blur is wide"),
     ATM_KEY(TRAIN, blur_end, DOUBLE, "0.5", 0, 1, "",
             "part of the steps after which nothing is blurred"),
     ATM_KEY(TRAIN, curriculum, DOUBLE, "0", 0, 1, "",

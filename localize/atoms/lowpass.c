@@ -7,8 +7,8 @@
 struct atm_lowpass {
     ptrdiff_t height, width;
     fftwf_plan forward, backward;
-    float *gain_y,
-        *gain_x; /* transfer functions along the axes, squared; gain_y with the normalisation */
+    float *gain_y, *gain_x; /* transfer functions along the axes, squared */
+    float keep;
 };
 
 enum atm_status atm_lowpass_create(ptrdiff_t height, ptrdiff_t width, struct atm_lowpass **lowpass,
@@ -30,7 +30,7 @@ enum atm_status atm_lowpass_create(ptrdiff_t height, ptrdiff_t width, struct atm
         atm_lowpass_destroy(&l);
         return atm_err_memory(err, "a low-pass filter");
     }
-    atm_lowpass_set(l, 0);
+    atm_lowpass_set(l, 0, 0);
     *lowpass = l;
     return ATM_OK;
 }
@@ -50,26 +50,29 @@ void atm_lowpass_destroy(struct atm_lowpass **lowpass) {
 }
 
 /* Index i of a cosine transform of n samples has the angular frequency pi i / n. */
-static void fill_gain(ptrdiff_t n, double sigma_px, double factor, float *gain) {
+static void fill_gain(ptrdiff_t n, double sigma_px, float *gain) {
     for (ptrdiff_t i = 0; i < n; i++) {
         const double omega = M_PI * (double)i / (double)n;
-        gain[i] = (float)(factor * exp(-sigma_px * sigma_px * omega * omega));
+        gain[i] = (float)exp(-sigma_px * sigma_px * omega * omega);
     }
 }
 
-void atm_lowpass_set(struct atm_lowpass *l, double sigma_px) {
-    fill_gain(l->height, sigma_px, 1 / (4 * (double)l->height * (double)l->width), l->gain_y);
-    fill_gain(l->width, sigma_px, 1, l->gain_x);
+void atm_lowpass_set(struct atm_lowpass *l, double sigma_px, double keep) {
+    fill_gain(l->height, sigma_px, l->gain_y);
+    fill_gain(l->width, sigma_px, l->gain_x);
+    l->keep = (float)keep;
 }
 
 void atm_lowpass_twice(const struct atm_lowpass *l, ptrdiff_t count, float *images) {
+    const float scale = 1 / (4 * (float)l->height * (float)l->width); /* of the two transforms */
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t i = 0; i < count; i++) {
         float *image = images + i * l->height * l->width;
         fftwf_execute_r2r(l->forward, image, image);
         for (ptrdiff_t y = 0; y < l->height; y++)
             for (ptrdiff_t x = 0; x < l->width; x++)
-                image[y * l->width + x] *= l->gain_y[y] * l->gain_x[x];
+                image[y * l->width + x] *=
+                    scale * (l->keep + (1 - l->keep) * l->gain_y[y] * l->gain_x[x]);
         fftwf_execute_r2r(l->backward, image, image);
     }
 }

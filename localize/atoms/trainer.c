@@ -225,7 +225,7 @@ enum atm_status atm_trainer_step(struct atm_trainer *t, struct atm_err *err) {
     struct atm_model *model = t->model;
     draw_batch(t, ATM_RNG_BATCH, (uint64_t)model->step, 0, frames_at(t, model->step));
     if (t->lowpass)
-        atm_lowpass_set(t->lowpass, blur_at(t, model->step));
+        atm_lowpass_set(t->lowpass, blur_at(t, model->step), t->options.blur_keep);
     if (t->lowpass && t->options.blur == ATM_BLUR_IMAGES && blur_at(t, model->step) > 0)
         atm_lowpass_twice(t->lowpass, t->images, t->batch);
     double loss = 0, cost = 0;
