@@ -94,3 +94,12 @@ double atm_axis_position(const struct atm_axis *axis, double value) {
         return (value - axis->lo) / (axis->hi - axis->lo);
     return value > 0 ? log(value / axis->lo) / log(axis->hi / axis->lo) : NAN;
 }
+
+void atm_axis_init_words(struct atm_axis *axis, const char *const *words, int count) {
+    *axis = (struct atm_axis){.lo = -0.5, .hi = count - 0.5};
+    axis->tick_count = count < ATM_AXIS_TICKS ? count : ATM_AXIS_TICKS;
+    for (int i = 0; i < axis->tick_count; i++) {
+        axis->ticks[i].value = i;
+        snprintf(axis->ticks[i].label, sizeof axis->ticks[i].label, "%.23s", words[i]);
+    }
+}

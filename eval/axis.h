@@ -21,6 +21,9 @@ struct atm_axis {
  * ticks at the other digits; over less than a third of a decade, the linear axis's ticks. */
 void atm_axis_init(struct atm_axis *axis, double lo, double hi, int log, int wanted);
 
+/* An axis of words: 0, 1, ... count - 1, each under its own. */
+void atm_axis_init_words(struct atm_axis *axis, const char *const *words, int count);
+
 /* 0 at lo .. 1 at hi. NAN for what the axis cannot show. */
 double atm_axis_position(const struct atm_axis *axis, double value);
 

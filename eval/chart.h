@@ -28,13 +28,15 @@ struct atm_chart {
     const struct atm_curve *curves;
     int count;
     bool log_x, log_y;
+    const char *const *x_words; /* NULL: x are numbers. Else they are places in this list */
+    int x_word_count;
 };
 
 /* path ends in .svg or .png (960 x 600 px). */
 enum atm_status atm_chart_write(const char *path, const struct atm_chart *chart,
                                 struct atm_err *err);
-/* The numbers: {"title", "x_label", "y_label", "curves": [{"label", "x": [...], "y": [...], ...}]};
- * null where not finite. */
+/* The numbers: {"title", "x_label", "y_label", ("x_words",) "curves": [{"label", "x": [...], "y":
+ * [...], ...}]}; null where not finite. */
 enum atm_status atm_chart_write_json(const char *path, const struct atm_chart *chart,
                                      struct atm_err *err);
 /* STEM.svg, STEM.png and STEM.json. */

@@ -24,6 +24,11 @@ static void put_chart(FILE *out, const struct atm_chart *chart) {
     atm_json_text(out, chart->x_label);
     fputs(", \"y_label\": ", out);
     atm_json_text(out, chart->y_label);
+    for (int i = 0; i < chart->x_word_count; i++) {
+        fputs(i ? ", " : ", \"x_words\": [", out);
+        atm_json_text(out, chart->x_words[i]);
+        fputs(i + 1 < chart->x_word_count ? "" : "]", out);
+    }
     fputs(",\n \"curves\": [", out);
     for (int k = 0; k < chart->count; k++) {
         const struct atm_curve *curve = &chart->curves[k];

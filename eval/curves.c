@@ -325,7 +325,10 @@ static void draw(struct plot *plot) {
         x = (struct range){plot->chart->log_x ? 0.1 : 0, 1};
         y = (struct range){plot->chart->log_y ? 0.1 : 0, 1};
     }
-    atm_axis_init(&plot->x, x.lo, x.hi, plot->chart->log_x, 8);
+    if (plot->chart->x_words)
+        atm_axis_init_words(&plot->x, plot->chart->x_words, plot->chart->x_word_count);
+    else
+        atm_axis_init(&plot->x, x.lo, x.hi, plot->chart->log_x, 8);
     atm_axis_init(&plot->y, y.lo, y.hi, plot->chart->log_y, 6);
     draw_axes(plot);
     draw_words(plot);

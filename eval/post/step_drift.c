@@ -64,7 +64,11 @@ static enum atm_status write_plot(const struct atm_post *post, const struct atm_
     }
     const struct atm_curve curves[] = {{.label = "x", .x = block, .y = block + n, .count = n},
                                        {.label = "y", .x = block, .y = block + 2 * n, .count = n}};
-    const struct atm_chart chart = {"Drift", "frame", "drift (nm)", curves, 2, false, false};
+    const struct atm_chart chart = {.title = "Drift",
+                                    .x_label = "frame",
+                                    .y_label = "drift (nm)",
+                                    .curves = curves,
+                                    .count = 2};
     enum atm_status status = atm_post_chart(post, "drift", &chart, err);
     atm_mem_free(block);
     return status;

@@ -54,13 +54,11 @@ static enum atm_status plot(const struct atm_post *post, const struct atm_frc *f
     const struct atm_curve curves[] = {
         {.label = "correlation", .x = q, .y = frc->correlation, .count = frc->rings},
         {.label = "1/7", .x = ends, .y = threshold, .count = 2, .style = ATM_CURVE_DASHED}};
-    const struct atm_chart chart = {"Fourier ring correlation",
-                                    "spatial frequency (1/nm)",
-                                    "correlation of the halves",
-                                    curves,
-                                    2,
-                                    false,
-                                    false};
+    const struct atm_chart chart = {.title = "Fourier ring correlation",
+                                    .x_label = "spatial frequency (1/nm)",
+                                    .y_label = "correlation of the halves",
+                                    .curves = curves,
+                                    .count = 2};
     enum atm_status status = atm_post_chart(post, "frc", &chart, err);
     atm_mem_free(q);
     return status;

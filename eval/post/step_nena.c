@@ -11,13 +11,11 @@ static enum atm_status plot(const struct atm_post *post, const struct atm_nena *
     const struct atm_curve curves[] = {
         {.label = "found", .x = r, .y = nena->found, .count = ATM_NENA_BINS},
         {.label = "fit", .x = r, .y = nena->expected, .count = ATM_NENA_BINS}};
-    const struct atm_chart chart = {"Nearest neighbours in the next frame",
-                                    "distance (nm)",
-                                    "localizations",
-                                    curves,
-                                    2,
-                                    false,
-                                    false};
+    const struct atm_chart chart = {.title = "Nearest neighbours in the next frame",
+                                    .x_label = "distance (nm)",
+                                    .y_label = "localizations",
+                                    .curves = curves,
+                                    .count = 2};
     return atm_post_chart(post, "nena", &chart, err);
 }
 

@@ -36,8 +36,8 @@ static enum atm_status eval_model(struct atm_call *call, struct atm_err *err) {
     if (!status && !call->output && !(folder = atm_path_beside(call->args[0], "_eval")))
         status = atm_err_memory(err, "a file name");
     if (!status)
-        status = atm_stage_eval_model(model, call->args[1], &call->config,
-                                      call->output ? call->output : folder, call->sink, err);
+        status = atm_stage_eval_model(model, call->args[1], call,
+                                      call->output ? call->output : folder, err);
     atm_mem_free(folder);
     atm_model_destroy(&model);
     return status;

@@ -3,44 +3,20 @@
 
 #include "mem.h"
 #include "sweep.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-/* Runs that share stages must not make the same one at the same time: who comes second waits, and
- * then finds it done. lock: -1 where nothing is shared. */
-static enum atm_status lock_stage(const struct atm_run_job *job, enum atm_stage stage, int *lock,
-                                  struct atm_err *err) {
+static enum atm_status do_locked(struct atm_run_job *job, enum atm_stage stage,
+                                 struct atm_err *err) {
     static const enum atm_run_file outputs[ATM_STAGE_COUNT] = {[ATM_STAGE_SYNTH] = MOVIE_H5,
                                                                [ATM_STAGE_TRAIN] = MODEL,
                                                                [ATM_STAGE_CALIBRATE] = MODEL,
                                                                [ATM_STAGE_LOCALIZE] = LOCS};
-    char path[PATH_MAX];
-    if (!job->config->run.cache[0] || stage > ATM_STAGE_LOCALIZE)
-        return ATM_OK;
-    snprintf(path, sizeof path, "%.*s.lock", PATH_MAX - 8, job->path[outputs[stage]]);
-    *lock = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-    if (*lock < 0)
-        return atm_err_errno(err, path, "open");
-    while (flock(*lock, LOCK_EX)) {
-        if (errno != EINTR)
-            return atm_err_errno(err, path, "lock");
-        if (atm_log_stopped(job->sink))
-            return atm_err_set(err, ATM_STOPPED, "while another run made what this one needs");
-    }
-    return ATM_OK;
-}
-
-static enum atm_status do_locked(struct atm_run_job *job, enum atm_stage stage,
-                                 struct atm_err *err) {
     int lock = -1;
-    enum atm_status status = lock_stage(job, stage, &lock, err);
+    enum atm_status status =
+        stage > ATM_STAGE_LOCALIZE ? ATM_OK : atm_run_lock(job, outputs[stage], &lock, err);
     if (!status)
         status = atm_run_stage(job, stage, err);
-    if (lock >= 0)
-        close(lock);
+    atm_run_unlock(lock);
     return status;
 }
 

@@ -3,8 +3,12 @@
 #include "mem.h"
 #include "outfile.h"
 #include "paths.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 static const char *const file_names[FILE_COUNT] = {
@@ -37,7 +41,9 @@ static enum atm_status share(struct atm_run_job *job, const char *what, unsigned
                              enum atm_run_file first, enum atm_run_file end, struct atm_err *err) {
     char folder[PATH_MAX];
     struct atm_config copy = *job->config;
-    copy.run = (struct atm_run_options){.seed = copy.run.seed, .movie = copy.run.movie};
+    copy.run = (struct atm_run_options){.seed = copy.run.seed,
+                                        .movie = copy.run.movie,
+                                        .test_frames = first == TEST ? copy.run.test_frames : 0};
     char *text = atm_config_resolved(&copy, sections | ATM_SECTION_RUN);
     if (!text)
         return atm_err_memory(err, "the configuration");
@@ -60,7 +66,35 @@ enum atm_status atm_run_name_files(struct atm_run_job *job, struct atm_err *err)
     enum atm_status status = share(job, "movie", movie, MOVIE_H5, MODEL, err);
     if (!status)
         status = share(job, "model", model, MODEL, LOCS, err);
-    return status ? status : share(job, "locs", locs, LOCS, SCORES, err);
+    if (!status)
+        status = share(job, "locs", locs, LOCS, SCORES, err);
+    return status || !job->config->run.test_frames
+               ? status
+               : share(job, "test", movie, TEST, FILE_COUNT, err);
+}
+
+enum atm_status atm_run_lock(const struct atm_run_job *job, enum atm_run_file file, int *lock,
+                             struct atm_err *err) {
+    char path[PATH_MAX];
+    *lock = -1;
+    if (!job->config->run.cache[0])
+        return ATM_OK;
+    snprintf(path, sizeof path, "%.*s.lock", PATH_MAX - 8, job->path[file]);
+    *lock = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+    if (*lock < 0)
+        return atm_err_errno(err, path, "open");
+    while (flock(*lock, LOCK_EX)) {
+        if (errno != EINTR)
+            return atm_err_errno(err, path, "lock");
+        if (atm_log_stopped(job->sink))
+            return atm_err_set(err, ATM_STOPPED, "while another run made what this one needs");
+    }
+    return ATM_OK;
+}
+
+void atm_run_unlock(int lock) {
+    if (lock >= 0)
+        close(lock);
 }
 
 static enum atm_status choose_movie(struct atm_run_job *job, struct atm_err *err) {

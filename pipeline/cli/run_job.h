@@ -47,6 +47,11 @@ enum atm_status atm_run_name_folder(const char *config_path, struct atm_run_job 
                                     struct atm_err *err);
 /* The names of all files, those of shared stages in run.cache. */
 enum atm_status atm_run_name_files(struct atm_run_job *job, struct atm_err *err);
+/* Runs that share stages must not make the same file at the same time: who comes second waits, and
+ * then finds it done. *lock: for atm_run_unlock in every case; -1 where nothing is shared. */
+enum atm_status atm_run_lock(const struct atm_run_job *job, enum atm_run_file file, int *lock,
+                             struct atm_err *err);
+void atm_run_unlock(int lock);
 /* Which movie and truth. A movie that is given is opened: a mistake in its name shows before hours
  * of work. */
 enum atm_status atm_run_check_input(struct atm_run_job *job, struct atm_err *err);

@@ -137,12 +137,15 @@ static enum atm_status test_model(struct atm_run_job *job, struct atm_err *err) 
     const char *const outputs[] = {job->path[TEST], NULL};
     config.synth.frames = config.run.test_frames;
     config.run.seed++;
+    int lock = -1;
     enum atm_status status = atm_run_load_model(job, err);
     if (!status)
+        status = atm_run_lock(job, TEST, &lock, err);
+    if (!status)
         status = simulate(job, &config, job->path[TEST_STAMP], outputs, err);
+    atm_run_unlock(lock);
     return status ? status
-                  : atm_stage_eval_model(job->model, job->path[TEST], job->config, job->folder,
-                                         job->sink, err);
+                  : atm_stage_eval_model(job->model, job->path[TEST], job->call, job->folder, err);
 }
 
 static enum atm_status read_tables(const struct atm_run_job *job, struct atm_table *found,

@@ -51,35 +51,38 @@ static enum atm_status write_text(const char *folder, const char *name, const ch
     return status;
 }
 
+/* json: owned by the caller. */
 static enum atm_status numbers(const struct atm_model *model, const struct atm_test_images *images,
-                               const struct atm_eval_options *options, const char *folder,
-                               const struct atm_sink *sink, struct atm_err *err) {
+                               const struct atm_call *call, const char *folder, char **json,
+                               struct atm_err *err) {
     struct atm_model_test test = {0};
-    char *text = NULL, *json = NULL;
-    enum atm_status status = atm_model_test_run(&test, model, images, options, sink, err);
+    char *text = NULL;
+    enum atm_status status =
+        atm_model_test_run(&test, model, images, &call->config.eval, call->sink, err);
     if (!status)
-        status = atm_model_test_report(&test, &text, &json, err);
+        status = atm_model_test_report(&test, &text, json, err);
     if (!status)
-        status = write_text(folder, numbers_text, text, sink, err);
+        status = write_text(folder, numbers_text, text, call->sink, err);
     if (!status)
-        status = write_text(folder, numbers_json, json, sink, err);
-    if (!status)
+        status = write_text(folder, numbers_json, *json, call->sink, err);
+    if (!status && !call->quiet)
         fputs(text, stdout);
     atm_mem_free(text);
-    atm_mem_free(json);
     atm_model_test_free(&test);
     return status;
 }
 
 enum atm_status atm_stage_eval_model(const struct atm_model *model, const char *stack,
-                                     const struct atm_config *config, const char *folder,
-                                     const struct atm_sink *sink, struct atm_err *err) {
+                                     const struct atm_call *call, const char *folder,
+                                     struct atm_err *err) {
+    const struct atm_config *config = &call->config;
+    char *json = NULL;
     struct atm_config wanted = input_of_model(model, config);
     struct atm_test_images images = {.seed = (uint64_t)config->run.seed};
     struct atm_table truth;
     atm_table_init(&truth);
     images.truth = &truth;
-    enum atm_status status = atm_stage_open(stack, &wanted, sink, &images.source, err);
+    enum atm_status status = atm_stage_open(stack, &wanted, call->sink, &images.source, err);
     const bool has_truth = !status && atm_movie_info(atm_source_movie(images.source))->has_truth;
     if (has_truth)
         status = atm_table_read(stack, config->camera.pixel_size_nm, &truth, err);
@@ -88,13 +91,17 @@ enum atm_status atm_stage_eval_model(const struct atm_model *model, const char *
     if (!status && has_truth) {
         atm_table_sort(&truth);
         read_spike(&truth, &images);
-        status = numbers(model, &images, &config->eval, folder, sink, err);
+        status = numbers(model, &images, call, folder, &json, err);
     } else if (!status) {
-        atm_log(sink, ATM_LOG_WARNING, "%s: no /truth, so there are figures but no numbers", stack);
+        atm_log(call->sink, ATM_LOG_WARNING, "%s: no /truth, so there are figures but no numbers",
+                stack);
     }
     if (!status)
         status = atm_stage_figures(images.source, model, has_truth ? &truth : NULL, config, folder,
-                                   sink, err);
+                                   call->sink, err);
+    if (!status)
+        status = atm_limits_check(call, json, err);
+    atm_mem_free(json);
     atm_source_close(&images.source);
     atm_table_free(&truth);
     return status;

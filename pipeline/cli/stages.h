@@ -1,18 +1,19 @@
-/* The steps that commands and `run` share: learning on a movie, localizing it, the pictures. Each says what
- * it does through the sink, checks its outputs first and keeps what is done when it is stopped. */
+/* The steps that commands and `run` share: learning on a movie, localizing it, the pictures. Each
+ * says what it does through the sink, checks its outputs first and keeps what is done when it is
+ * stopped. */
 #ifndef ATM_STAGES_H
 #define ATM_STAGES_H
 
+#include "command.h"
 #include "compare.h"
-#include "config.h"
 
 /* Open the movie of [input] and [camera], and say what it is. */
 enum atm_status atm_stage_open(const char *path, const struct atm_config *config,
                                const struct atm_sink *sink, struct atm_source **source,
                                struct atm_err *err);
 
-/* Train on the movie, calibrate, and write model_path and curve_path. A model that is there already and
- * comes from the same movie and configuration is reused, and it is said so; a checkpoint beside
+/* Train on the movie, calibrate, and write model_path and curve_path. A model that is there already
+ * and comes from the same movie and configuration is reused, and it is said so; a checkpoint beside
  * it ("<model_path>.checkpoint") is continued. */
 enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_config *config,
                                 const char *model_path, const char *curve_path,
@@ -24,9 +25,9 @@ enum atm_status atm_stage_calibrate(struct atm_model *model, const struct atm_co
                                     const char *path, const struct atm_sink *sink,
                                     struct atm_err *err);
 
-/* Localize the movie and write every path of tables (NULL-terminated); the format is by name. journal is
- * continued when it belongs to the same run, and removed at the end. table: initialised by the caller,
- * receives the rows. */
+/* Localize the movie and write every path of tables (NULL-terminated); the format is by name.
+ * journal is continued when it belongs to the same run, and removed at the end. table: initialised
+ * by the caller, receives the rows. */
 enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_model *model,
                                    const struct atm_config *config, const char *journal,
                                    const char *const *tables, const struct atm_sink *sink,
@@ -67,11 +68,13 @@ char *atm_stage_score_json(const struct atm_scores *scores);
 /* A page of them; its figures go into a folder beside it (PATH_figures). */
 enum atm_status atm_stage_score_page(const struct atm_scores *scores, const char *path,
                                      struct atm_err *err);
-/* What the camera of a movie is: the file's, and over it what is configured. Other files: as configured. */
+/* What the camera of a movie is: the file's, and over it what is configured. Other files: as
+ * configured. */
 enum atm_status atm_stage_camera(const char *path, const struct atm_camera *configured,
                                  struct atm_camera *camera, struct atm_err *err);
 
-/* One frame: input, localizations as crosses (and truth, which may be NULL, as rings), reconstruction, the brightest blocks. */
+/* One frame: input, localizations as crosses (and truth, which may be NULL, as rings),
+ * reconstruction, the brightest blocks. */
 enum atm_status atm_stage_blocks(struct atm_source *source, const struct atm_model *model,
                                  const struct atm_table *table, const struct atm_table *truth,
                                  const char *path, const struct atm_sink *sink,
@@ -80,13 +83,14 @@ enum atm_status atm_stage_blocks(struct atm_source *source, const struct atm_mod
 enum atm_status atm_stage_picture(const struct atm_table *table, const struct atm_config *config,
                                   const char *path, const struct atm_sink *sink,
                                   struct atm_err *err);
-/* A model on a stack of test images: figures and, where the stack has /truth, numbers.txt and numbers.json, into
- * the folder, which is made. The numbers also go to stdout. */
+/* A model on a stack of test images: figures and, where the stack has /truth, numbers.txt and
+ * numbers.json, into the folder, which is made. The numbers also go to stdout, and the limits of
+ * the call are held against them. */
 enum atm_status atm_stage_eval_model(const struct atm_model *model, const char *stack,
-                                     const struct atm_config *config, const char *folder,
-                                     const struct atm_sink *sink, struct atm_err *err);
-/* Into the folder, which is made: images taken apart into their blocks, sweeps, an interpolation, and
- * the page index.html. truth: sorted by frame, or NULL. */
+                                     const struct atm_call *call, const char *folder,
+                                     struct atm_err *err);
+/* Into the folder, which is made: images taken apart into their blocks, sweeps, an interpolation,
+ * and the page index.html. truth: sorted by frame, or NULL. */
 enum atm_status atm_stage_figures(struct atm_source *source, const struct atm_model *model,
                                   const struct atm_table *truth, const struct atm_config *config,
                                   const char *folder, const struct atm_sink *sink,

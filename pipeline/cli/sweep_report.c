@@ -121,7 +121,7 @@ static bool spans_decade(const struct atm_sweep_axis *axis) {
 struct lines {
     struct atm_curve curves[MOST_LINES];
     char labels[MOST_LINES][LABEL_SIZE];
-    double *block; /* owned: y, low, high of each */
+    double *block; /* owned: x; then y, low, high of each */
     int count;
 };
 
@@ -130,13 +130,15 @@ static enum atm_status fill_lines(const struct page *page, int axis, const char 
     const struct atm_sweep_axis *x = &page->plan->axes[axis];
     ptrdiff_t all = page->plan->points / page->repeats / x->count;
     lines->count = all < MOST_LINES ? (int)all : MOST_LINES;
-    lines->block = atm_mem_alloc((size_t)lines->count * 3 * (size_t)x->count, sizeof(double));
+    lines->block = atm_mem_alloc((size_t)(lines->count * 3 + 1) * (size_t)x->count, sizeof(double));
     if (!lines->block)
         return atm_err_memory(err, "curves");
+    for (int i = 0; i < x->count; i++)
+        lines->block[i] = x->numeric ? x->numbers[i] : i;
     for (int k = 0; k < lines->count; k++) {
         /* where there are too many lines, some of them, evenly */
         ptrdiff_t line = lines->count > 1 ? k * (all - 1) / (lines->count - 1) : 0;
-        double *y = lines->block + (ptrdiff_t)k * 3 * x->count, *low = y + x->count,
+        double *y = lines->block + (ptrdiff_t)(k * 3 + 1) * x->count, *low = y + x->count,
                *high = low + x->count;
         for (int i = 0; i < x->count; i++) {
             struct summary s = summarize(page, point_of(page, axis, i, line), name);
@@ -147,9 +149,10 @@ static enum atm_status fill_lines(const struct page *page, int axis, const char 
         describe_line(page, axis, point_of(page, axis, 0, line), lines->labels[k]);
         lines->curves[k] =
             (struct atm_curve){.label = lines->labels[k][0] ? lines->labels[k] : NULL,
-                               .x = x->numbers,
+                               .x = lines->block,
                                .y = y,
                                .count = x->count,
+                               .style = x->numeric ? ATM_CURVE_LINE : ATM_CURVE_DOTS,
                                .low = low,
                                .high = high};
     }
@@ -169,7 +172,11 @@ static enum atm_status put_curves(const struct page *page, int axis, const char 
                               .x_label = x->key,
                               .curves = lines.curves,
                               .count = lines.count,
-                              .log_x = spans_decade(x)};
+                              .log_x = x->numeric && spans_decade(x)};
+    if (!x->numeric) {
+        chart.x_words = (const char *const *)x->values;
+        chart.x_word_count = x->count;
+    }
     const char *last = strrchr(name, '.'), *meaning = atm_score_meaning(last ? last + 1 : name);
     snprintf(caption, sizeof caption, "%s over %s. %s%s%s", name, x->key, meaning ? meaning : "",
              meaning ? " " : "",
@@ -191,12 +198,15 @@ static bool any_number(const struct page *page, const char *name) {
 }
 
 /* The numbers that the configuration wants plotted and that there are. */
-static void choose_names(struct page *page, const char *list) {
+static void choose_names(struct page *page, const char *list, const struct atm_sink *sink) {
     while (*(list += strspn(list, ", \t")) && page->name_count < MOST_PLOTS) {
         char *name = page->names[page->name_count];
         size_t length = strcspn(list, ", \t");
         snprintf(name, NAME_SIZE, "%.*s", (int)length, list);
-        page->name_count += any_number(page, name);
+        if (any_number(page, name))
+            page->name_count++;
+        else
+            atm_log(sink, ATM_LOG_WARNING, "sweep.plot: no run has a number called %s", name);
         list += length;
     }
 }
@@ -205,7 +215,7 @@ static enum atm_status put_all_curves(const struct page *page, struct atm_err *e
     enum atm_status status = ATM_OK;
     for (int axis = 0; !status && axis < plain_axes(page); axis++) {
         char heading[128];
-        if (!page->plan->axes[axis].numeric || page->plan->axes[axis].count < 2)
+        if (page->plan->axes[axis].count < 2)
             continue;
         snprintf(heading, sizeof heading, "Over %s", page->plan->axes[axis].key);
         atm_html_section(page->html, heading);
@@ -321,7 +331,7 @@ static enum atm_status put_page(const struct atm_call *call, struct page *page,
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/figures", page->folder);
     enum atm_status status = atm_path_make_folder(path, err);
-    choose_names(page, call->config.sweep.plot);
+    choose_names(page, call->config.sweep.plot, call->sink);
     put_overview(page);
     if (!status)
         status = put_all_curves(page, err);

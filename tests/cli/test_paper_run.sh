@@ -25,4 +25,24 @@ succeeds "convolutional" "$atomloc" run "$source_folder/configs/paper_spikes_64.
 succeeds "conventional autoencoder" "$atomloc" run "$source_folder/configs/paper_spikes_64.ini" -o one "${short[@]}" \
     --set model.blocks=1 --set model.block_size=30
 grep -q 'k = 1 block' one/numbers.txt || fail "one block for the whole image"
+refuses 1 'jaccard is .*, under 0\.999' "$atomloc" run "$source_folder/configs/paper_spikes_64.ini" -o dense "${short[@]}" \
+    --fail-under blocks.raw.jaccard=0.999
+
+# --- A batch of them: curves over words and numbers, from the model's own numbers; one test set for all
+succeeds "batch" "$atomloc" run "$source_folder/configs/batch_paper.ini" -o batch "${short[@]}" \
+    --set sweep.train.steps=4,8 --set sweep.model.encoder=dense,pursuit --set sweep.train.blur_px=2
+/usr/bin/python3 - <<'END' || fail "the batch's results"
+import csv, json
+rows = list(csv.DictReader(open("batch/results.csv", newline="")))
+assert [(r["train.steps"], r["model.encoder"]) for r in rows] == [(s, e) for s in "48" for e in ("dense", "pursuit")]
+assert len({r["parameters"] for r in rows}) == 2, "the encoder did not reach the runs"
+chart = json.load(open("batch/figures/blocks.raw.jaccard_over_model.encoder.json"))
+assert chart["x_words"] == ["dense", "pursuit"] and [c["label"] for c in chart["curves"]] == ["steps = 4", "steps = 8"]
+for s, curve in enumerate(chart["curves"]):
+    assert curve["x"] == [0, 1]
+    for y, row in zip(curve["y"], rows[2 * s:]):
+        assert abs(y - float(row["blocks.raw.jaccard"])) < 1e-9
+END
+[ -s batch/figures/blocks.raw.jaccard_over_train.steps.svg ] || fail "no curve over the steps"
+[ "$(find batch/cache -name test.h5 | wc -l)" -eq 1 ] || fail "the test set is not shared"
 finish
