@@ -5,6 +5,7 @@
 #include "lowpass.h"
 #include "mem.h"
 #include "rng.h"
+#include "schedule.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ struct atm_trainer {
     float *block_scale;          /* (images of a part * blocks): gradient of the penalty */
     float *grad;                 /* param_count */
     double *energy;              /* (images of a part * blocks) */
-    struct atm_lowpass *lowpass; /* of the residual; NULL: never */
+    struct atm_lowpass *lowpass; /* NULL: nothing is ever blurred */
+    struct atm_schedule now;     /* of the step that is being done */
 };
 
 /* ---- Batches ---- */
@@ -104,45 +106,6 @@ static double block_penalty(struct atm_trainer *t, ptrdiff_t images, double weig
 
 /* ---- Steps ---- */
 
-static double rate_at(const struct atm_trainer *t, int64_t step) {
-    const struct atm_train_options *o = &t->options;
-    double rate = o->rate, total = (double)o->steps, s = (double)step;
-    if (s < (double)o->warmup_steps)
-        rate *= (s + 1) / (double)o->warmup_steps;
-    double decay_from = total * (1 - o->decay_fraction);
-    if (s > decay_from)
-        rate *= 0.5 * (1 + cos(M_PI * (s - decay_from) / (total - decay_from)));
-    return rate;
-}
-
-static double penalty_at(const struct atm_trainer *t, int64_t step) {
-    return (double)step >= t->options.penalty_start * (double)t->options.steps ? t->options.penalty
-                                                                               : 0;
-}
-
-/* Training frames that a step draws from. */
-static ptrdiff_t frames_at(const struct atm_trainer *t, int64_t step) {
-    const ptrdiff_t count = t->set.count - t->set.validation_count;
-    const double end = t->options.curriculum * (double)t->options.steps;
-    const double part = (double)step < end ? 0.1 + 0.9 * (double)step / end : 1;
-    return part < 1 ? (ptrdiff_t)ceil(part * (double)count) : count;
-}
-
-/* Coarse to fine: a low-passed residual tells an atom of a spike that it does not touch yet. */
-static double blur_at(const struct atm_trainer *t, int64_t step) {
-    const double end = t->options.blur_end * (double)t->options.steps;
-    return (double)step < end ? t->options.blur_px * (1 - (double)step / end) : 0;
-}
-
-/* A pursuit begins with the one brightest atom: all k at once would find the same one, and their
- * sum hardly learns. It grows as the square of the time, for the first atoms need longest. */
-static ptrdiff_t steps_at(const struct atm_trainer *t, int64_t step) {
-    const double grow = t->options.pursuit_grow * (double)t->options.steps;
-    const ptrdiff_t k = t->coder->size.blocks;
-    const double part = grow > 0 ? (double)step / grow : 1;
-    return part < 1 ? 1 + (ptrdiff_t)((double)(k - 1) * part * part) : k;
-}
-
 /* What a part adds to the sum of squared errors per image, mean over the batch; its gradient (of
  * the low-passed error, where train.blur_px says so) into output_grad. */
 static double forward(struct atm_trainer *t, ptrdiff_t first, bool want_grad) {
@@ -150,8 +113,7 @@ static double forward(struct atm_trainer *t, ptrdiff_t first, bool want_grad) {
     const float *batch = t->batch + first * pixels;
     const float *output = atm_coder_forward(t->coder, batch, NULL);
     double mse = atm_loss_mse(images * pixels, output, batch, want_grad ? t->output_grad : NULL);
-    if (want_grad && t->lowpass && t->options.blur == ATM_BLUR_RESIDUAL &&
-        blur_at(t, t->model->step) > 0)
+    if (want_grad && t->now.blur_px > 0 && t->options.blur == ATM_BLUR_RESIDUAL)
         atm_lowpass_twice(t->lowpass, images, t->output_grad);
     double share = (double)pixels * (double)images / (double)t->images;
     for (ptrdiff_t i = 0; want_grad && i < images * pixels; i++)
@@ -164,10 +126,10 @@ static double forward(struct atm_trainer *t, ptrdiff_t first, bool want_grad) {
 
 /* Adds the gradients of a part to grad; returns its share of the penalty per image, which goes into
  * them. */
-static double backward(struct atm_trainer *t, ptrdiff_t first, double penalty) {
+static double backward(struct atm_trainer *t, ptrdiff_t first) {
     struct atm_coder *coder = t->coder;
-    float *scale = penalty > 0 ? t->block_scale : NULL;
-    double weight = penalty / (double)t->images;
+    float *scale = t->now.penalty > 0 ? t->block_scale : NULL;
+    double weight = t->now.penalty / (double)t->images;
     double cost = scale ? block_penalty(t, part_images(t, first), weight, scale) : 0;
     const struct atm_coder_gradient gradient = {
         .output = t->output_grad,
@@ -221,20 +183,28 @@ static enum atm_status add_point(struct atm_trainer *t, double rate, struct atm_
     return ATM_OK;
 }
 
+/* The batch of this step, and what holds for it. */
+static void prepare(struct atm_trainer *t) {
+    const ptrdiff_t frames = t->set.count - t->set.validation_count;
+    t->now = atm_schedule_at(&t->options, t->coder->size.blocks, t->model->step);
+    draw_batch(t, ATM_RNG_BATCH, (uint64_t)t->model->step, 0,
+               (ptrdiff_t)ceil(t->now.frames * (double)frames));
+    if (t->coder->pursuit)
+        atm_pursuit_limit(t->coder->pursuit, t->now.pursuit);
+    if (t->now.blur_px > 0)
+        atm_lowpass_set(t->lowpass, t->now.blur_px, t->options.blur_keep);
+    if (t->now.blur_px > 0 && t->options.blur == ATM_BLUR_IMAGES)
+        atm_lowpass_twice(t->lowpass, t->images, t->batch);
+}
+
 enum atm_status atm_trainer_step(struct atm_trainer *t, struct atm_err *err) {
     struct atm_model *model = t->model;
-    draw_batch(t, ATM_RNG_BATCH, (uint64_t)model->step, 0, frames_at(t, model->step));
-    if (t->lowpass)
-        atm_lowpass_set(t->lowpass, blur_at(t, model->step), t->options.blur_keep);
-    if (t->lowpass && t->options.blur == ATM_BLUR_IMAGES && blur_at(t, model->step) > 0)
-        atm_lowpass_twice(t->lowpass, t->images, t->batch);
     double loss = 0, cost = 0;
+    prepare(t);
     memset(t->grad, 0, (size_t)model->param_count * sizeof *t->grad);
-    if (t->coder->pursuit)
-        atm_pursuit_limit(t->coder->pursuit, steps_at(t, model->step));
     for (ptrdiff_t i = 0; i < t->images; i += t->coder->size.images) {
         loss += forward(t, i, true);
-        cost += backward(t, i, penalty_at(t, model->step));
+        cost += backward(t, i);
     }
     if (!isfinite(loss))
         return atm_err_set(err, ATM_FAIL,
@@ -242,7 +212,7 @@ enum atm_status atm_trainer_step(struct atm_trainer *t, struct atm_err *err) {
                            (long long)model->step);
     clip(t);
     struct atm_adam adam = atm_adam_defaults();
-    adam.rate = rate_at(t, model->step);
+    adam.rate = t->now.rate;
     atm_adam_step(&adam, model->step + 1, model->param_count, model->params, t->grad,
                   model->moments);
     atm_coder_load(t->coder, model->params);
