@@ -73,6 +73,8 @@ static const struct atm_key render_keys[] = {
                    "histogram; ash: the average of shifted histograms"),
     ATM_KEY(struct atm_render_options, sigma_nm, DOUBLE, "10", 0.01, 1e5, "nm",
             "fixed blur, and the blur of localizations without uncertainty"),
+    ATM_KEY(struct atm_render_options, min_sigma_nm, DOUBLE, "0", 0, 1e5, "nm",
+            "blur = precision: least blur, so that very precise blinks stay visible"),
     ATM_KEY(struct atm_render_options, shifts, INT, "4", 1, 64, "",
             "blur = ash: histograms that are averaged; their bins have as many pixels"),
     ATM_KEY(struct atm_render_options, saturation, DOUBLE, "0.99", 0.01, 1, "",

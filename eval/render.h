@@ -17,12 +17,13 @@ enum atm_render_format { ATM_RENDER_PNG, ATM_RENDER_TIFF };
 enum atm_render_depth { ATM_RENDER_8_BIT, ATM_RENDER_16_BIT };
 
 struct atm_render_options {
-    double zoom;       /* super-resolution pixels per camera pixel */
-    int blur;          /* enum atm_render_blur */
-    double sigma_nm;   /* fixed blur */
-    int64_t shifts;    /* of histograms that are averaged */
-    double saturation; /* quantile of the non-empty pixels shown as full intensity, 0..1 */
-    int64_t max_size;  /* zoom is lowered until the longer side fits */
+    double zoom;         /* super-resolution pixels per camera pixel */
+    int blur;            /* enum atm_render_blur */
+    double sigma_nm;     /* fixed blur */
+    double min_sigma_nm; /* least blur by precision */
+    int64_t shifts;      /* of histograms that are averaged */
+    double saturation;   /* quantile of the non-empty pixels shown as full intensity, 0..1 */
+    int64_t max_size;    /* zoom is lowered until the longer side fits */
     char region[ATM_KEY_TEXT_SIZE];
     int colors; /* atm_colormaps, or behind them by time */
     int depth;  /* enum atm_render_depth */

@@ -109,6 +109,7 @@ struct painter {
     struct atm_render_counts *counts;
     int blur;
     double fallback_px; /* camera pixels, where a localization has no blur of its own */
+    double least_px;    /* of own blurs */
     ptrdiff_t shifts;
     const float *color; /* (256, 3) linear, by time; NULL */
     double frames;
@@ -168,7 +169,8 @@ static void fill_ash(struct stripe *s, double centre, ptrdiff_t shifts) {
 
 static double own_blur(const struct painter *p, const double *uncertainty, ptrdiff_t i) {
     double sigma = p->blur == ATM_BLUR_PRECISION && uncertainty ? uncertainty[i] : NAN;
-    return fmin(sigma > 0 ? sigma : p->fallback_px, WORST_PX) * p->counts->zoom;
+    sigma = sigma > 0 ? fmax(sigma, p->least_px) : p->fallback_px;
+    return fmin(sigma, WORST_PX) * p->counts->zoom;
 }
 
 static void fill_stripe(const struct painter *p, struct stripe *s, double centre,
@@ -355,6 +357,8 @@ enum atm_status atm_render_points_init(struct atm_render_counts *counts,
     struct painter painter = {
         .points = points, .counts = counts, .blur = options->blur, .shifts = options->shifts};
     bool by_time = options->colors == ATM_COLORMAP_COUNT && points->frame;
+    if (points->pixel_size_nm > 0)
+        painter.least_px = options->min_sigma_nm / points->pixel_size_nm;
     enum atm_status status = fallback_blur(points, options, &painter.fallback_px, err);
     if (status == ATM_OK)
         status = plan_size(points, options, counts, err);

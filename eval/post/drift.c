@@ -8,6 +8,8 @@
 /* Localizations of a segment: as few as place it to a small part of the pixel (by 30 nm /
  * sqrt(600)), and for pictures that are searched from afar. */
 enum { FEW = 600, ENOUGH = 3000, COARSE_SEGMENTS = 40, RCC_SEGMENTS = 50 };
+/* More pieces of time than this cost much and tell nothing: a stage is not that restless. */
+enum { FINE_SEGMENTS = 1000 };
 /* Corrected localizations are looked for this many pixels around. */
 static const double NEAR_PIXELS = 5;
 
@@ -65,7 +67,9 @@ static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
 static enum atm_status run_aim(struct estimate *e, struct atm_err *err) {
     const struct atm_drift_options *o = &e->options;
-    ptrdiff_t fine = o->segment ? o->segment : frames_for(e->points, FEW);
+    ptrdiff_t fine = o->segment
+                         ? o->segment
+                         : larger(frames_for(e->points, FEW), e->points->frames / FINE_SEGMENTS);
     ptrdiff_t coarse = o->coarse ? o->coarse : frames_for(e->points, ENOUGH);
     if (!o->coarse)
         coarse = larger(fine, larger(coarse, e->points->frames / COARSE_SEGMENTS));

@@ -123,20 +123,58 @@ double atm_drift_map_meet(const struct atm_drift_map *map, const struct atm_drif
 
 /* ---- climbing ---- */
 
-enum { HALF = 2, SIDE = 2 * HALF + 1, MOST_STEPS = 24, POLISH = 3 };
+enum { HALF = 2, SIDE = 2 * HALF + 1, PATCH = HALF + 2, MOST_STEPS = 24, POLISH = 3 };
+/* So many rows place a segment far better than its pixel; of more, every n-th is looked at. */
+enum { MOST_ROWS = 1500 };
+
+/* The rows to move, and the maps that they are moved over. */
+struct climber {
+    const struct atm_drift_map *map, *own; /* own may be NULL */
+    const struct atm_drift_moved *moved;
+    ptrdiff_t first, end, stride;
+};
+
+/* Values between the pixels of a line at `part`, part + 1/2, ... part + HALF. */
+static inline void along(const float line[PATCH], float part, float values[SIDE]) {
+    for (int k = 0; k < SIDE; k++) {
+        float at = part + 0.5f * (float)k;
+        int i = (int)at;
+        values[k] = line[i] + (at - (float)i) * (line[i + 1] - line[i]);
+    }
+}
+
+/* Add what one place meets on all moves: they need the same few pixels. Nothing at the edge. */
+static void look_at_one(const struct climber *c, double x, double y, double values[SIDE][SIDE]) {
+    const struct atm_drift_map *map = c->map;
+    /* the move to the far right and down is where the row itself is furthest left and up */
+    double column = (x - map->x0) / map->pixel - 0.5 * HALF;
+    double row = (y - map->y0) / map->pixel - 0.5 * HALF;
+    if (!(column >= 0 && row >= 0 && column < (double)(map->width - PATCH) &&
+          row < (double)(map->height - PATCH)))
+        return;
+    const ptrdiff_t i = (ptrdiff_t)column, j = (ptrdiff_t)row, at = j * map->width + i;
+    float lines[SIDE][PATCH], line[PATCH], met[SIDE];
+    for (int r = 0; r < PATCH; r++) {
+        for (int k = 0; k < PATCH; k++)
+            line[k] = map->image[at + r * map->width + k] -
+                      (c->own ? c->own->image[at + r * map->width + k] : 0);
+        along(line, (float)(column - (double)i), met);
+        for (int k = 0; k < SIDE; k++)
+            lines[k][r] = met[k];
+    }
+    for (int k = 0; k < SIDE; k++) {
+        along(lines[k], (float)(row - (double)j), met);
+        for (int r = 0; r < SIDE; r++)
+            values[SIDE - 1 - r][SIDE - 1 - k] += (double)met[r];
+    }
+}
 
 /* Values on SIDE x SIDE moves around a centre, half a pixel apart. */
-static void look_around(const struct atm_drift_map *map, const struct atm_drift_map *own,
-                        const struct atm_drift_moved *moved, ptrdiff_t first, ptrdiff_t end,
-                        const double centre[2], double values[SIDE][SIDE]) {
-    for (int j = 0; j < SIDE; j++)
-        for (int i = 0; i < SIDE; i++) {
-            double dx = centre[0] + 0.5 * map->pixel * (i - HALF);
-            double dy = centre[1] + 0.5 * map->pixel * (j - HALF);
-            values[j][i] = atm_drift_map_meet(map, moved, first, end, dx, dy);
-            if (own)
-                values[j][i] -= atm_drift_map_meet(own, moved, first, end, dx, dy);
-        }
+static void look_around(const struct climber *c, const double centre[2],
+                        double values[SIDE][SIDE]) {
+    memset(values, 0, SIDE * sizeof *values);
+    for (ptrdiff_t i = c->first; i < c->end; i += c->stride)
+        look_at_one(c, c->moved->x[i] - centre[0], c->moved->y[i] - centre[1], values);
 }
 
 /* Move the centre to the highest value. False: it is in the middle already. */
@@ -179,15 +217,16 @@ static bool fit_top(double values[SIDE][SIDE], double spacing, double centre[2])
 bool atm_drift_map_climb(const struct atm_drift_map *map, const struct atm_drift_map *own,
                          const struct atm_drift_moved *moved, ptrdiff_t first, ptrdiff_t end,
                          double *dx, double *dy) {
+    const struct climber climber = {map, own, moved, first, end, (end - first) / MOST_ROWS + 1};
     double values[SIDE][SIDE], centre[2] = {*dx, *dy}, spacing = 0.5 * map->pixel;
     bool moving = true, top = true;
     for (int n = 0; n < MOST_STEPS && moving; n++) {
-        look_around(map, own, moved, first, end, centre, values);
+        look_around(&climber, centre, values);
         moving = step(values, spacing, centre);
     }
     for (int n = 0; n < POLISH && top && !moving; n++) {
         if (n)
-            look_around(map, own, moved, first, end, centre, values);
+            look_around(&climber, centre, values);
         top = fit_top(values, spacing, centre);
     }
     if (moving || !top)

@@ -87,19 +87,19 @@ static void counts_are_conserved_on_any_threads(void **state) {
 }
 
 /* Against the Gaussian's integral over each pixel, computed by itself. */
-static void a_spot_is_the_integral_over_pixels(void **state) {
-    (void)state;
-    const double x = 9.37, y = 10.81, unc = 0.23;
+static void check_spot(double own, double least) {
+    const double x = 9.37, y = 10.81, unc = fmax(own, least);
     const struct atm_render_points points = {.count = 1,
                                              .x = &x,
                                              .y = &y,
-                                             .x_unc = &unc,
-                                             .y_unc = &unc,
+                                             .x_unc = &own,
+                                             .y_unc = &own,
                                              .height = 20,
                                              .width = 20,
                                              .pixel_size_nm = 100};
     struct atm_render_options options = options_of(ATM_BLUR_PRECISION);
     struct atm_render_counts counts;
+    options.min_sigma_nm = 100 * least;
     assert_int_equal(atm_render_points_init(&counts, &points, &options, NULL), ATM_OK);
     const double scale = 1 / (unc * M_SQRT2);
     for (ptrdiff_t j = 0; j < counts.height; j++)
@@ -111,6 +111,13 @@ static void a_spot_is_the_integral_over_pixels(void **state) {
             assert_true(fabs((double)counts.image[j * counts.width + i] - wx * wy) < 2e-5);
         }
     atm_render_counts_free(&counts);
+}
+
+static void a_spot_is_the_integral_over_pixels(void **state) {
+    (void)state;
+    check_spot(0.23, 0);
+    check_spot(0.23, 0.1);
+    check_spot(0.004, 0.15); /* a very precise one gets the least blur */
 }
 
 /* The average of histograms of bins m pixels wide, at all m shifts, made one by one. */
