@@ -15,7 +15,7 @@ common=(-c "$config" --set run.seed=1 --set synth.frames=10000)
 [ -e movie.h5 ] || "$atomloc" synth "${common[@]}" -o movie.h5 2>/dev/null
 [ -e test.h5 ] || "$atomloc" synth "${common[@]}" --set run.seed=2 --set synth.frames=2000 -o test.h5 2>/dev/null
 
-# train NAME COST SETTING...: one row of the table, averaged over the seeds by the reader's eye: a line for each.
+# row NAME COST SETTING...: a line of the table for each seed.
 row() {
     local name=$1 cost=$2 seed sets=()
     shift 2
