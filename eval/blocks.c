@@ -85,7 +85,7 @@ enum atm_status atm_blocks_append(struct atm_blocks *b, const struct atm_block *
 }
 
 void atm_block_measure(const struct atm_spot_window *window, struct atm_block *block) {
-    struct atm_spot spot;
+    struct atm_spot_moments spot;
     atm_spot_measure(window, &spot);
     block->spot = (struct atm_spot_fit){.x = spot.x, .y = spot.y, .sigma = spot.sigma};
     block->fitted = atm_spot_fit(window, &block->spot);

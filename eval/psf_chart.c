@@ -19,7 +19,7 @@ struct mean_atom {
 
 struct measured {
     const float *image;
-    struct atm_spot spot;
+    struct atm_spot_moments spot;
 };
 
 static int by_mass(const void *a, const void *b) {
@@ -42,7 +42,7 @@ static double value_at(const float *image, ptrdiff_t side, double x, double y) {
 }
 
 static void add_atom(struct mean_atom *mean, const struct measured *atom, ptrdiff_t side) {
-    const struct atm_spot *spot = &atom->spot;
+    const struct atm_spot_moments *spot = &atom->spot;
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++)
             mean->image[y * SIDE + x] += (float)(value_at(atom->image, side, spot->x + x - SIDE / 2,

@@ -26,7 +26,7 @@ const struct atm_section atm_calibrate_section = {
 struct sample {
     ptrdiff_t count;
     double *z; /* (count, d0), as the network gives it */
-    struct atm_spot *atoms;
+    struct atm_spot_moments *atoms;
 };
 
 static void sample_free(struct sample *sample) {
@@ -55,7 +55,7 @@ static enum atm_status measure_sample(const struct atm_model *model, ptrdiff_t w
     double centre = model->cell ? ((double)side - 1) / 2 : 0;
     for (ptrdiff_t i = 0; !status && i < n; i++) {
         struct atm_spot_window window = {images + i * side * side, side, 0, 0, side, side};
-        struct atm_spot m;
+        struct atm_spot_moments m;
         atm_spot_measure(&window, &m);
         m.x -= centre, m.y -= centre;
         for (ptrdiff_t j = 0; j < d; j++)
@@ -83,12 +83,12 @@ static void standardisation(struct atm_calibration *c, const struct sample *samp
 /* Every fifth sample is held out. */
 static bool held_out(ptrdiff_t i) { return i % 5 == 4; }
 
-static double target(const struct atm_spot *m, int k) {
+static double target(const struct atm_spot_moments *m, int k) {
     return k == 0 ? m->mass : k == 1 ? m->x : m->y;
 }
 
 /* The position of a faint block matters little and is ill-defined. */
-static double position_weight(const struct atm_spot *m) {
+static double position_weight(const struct atm_spot_moments *m) {
     return m->compact ? fmax(m->mass, 0) : 0;
 }
 
@@ -152,7 +152,7 @@ static double median_of(const struct sample *sample, bool sigma, double least) {
     double *values = atm_mem_alloc((size_t)sample->count, sizeof *values);
     size_t n = 0;
     for (ptrdiff_t i = 0; values && i < sample->count; i++) {
-        const struct atm_spot *m = &sample->atoms[i];
+        const struct atm_spot_moments *m = &sample->atoms[i];
         if (m->compact && m->mass >= least)
             values[n++] = sigma ? m->sigma : m->mass;
     }
@@ -183,7 +183,7 @@ static enum atm_status assess(struct atm_calibration *c, const struct sample *sa
         return atm_err_memory(err, "calibration");
     double *measured = mapped + capacity;
     for (ptrdiff_t i = 0; i < sample->count; i++) {
-        const struct atm_spot *m = &sample->atoms[i];
+        const struct atm_spot_moments *m = &sample->atoms[i];
         if (!held_out(i) || !m->compact || m->mass < least)
             continue;
         float z[ATM_LATENT_MAX];

@@ -1,6 +1,7 @@
 #include "background.h"
 #include "localize.h"
 #include "mem.h"
+#include "noise_model.h"
 
 #include <gsl/gsl_sort_float.h>
 #include <math.h>
@@ -83,13 +84,8 @@ static void add_chunk(const struct atm_source_info *info, const float *image,
  * light above the offset is at most the whole level. Refinement measures it better on its
  * residuals. */
 static struct atm_noise guess_noise(const struct atm_source_info *info) {
-    const struct atm_camera *camera = &info->camera;
-    if (info->photons) {
-        double qe = isnan(camera->qe) ? 1 : camera->qe;
-        double excess = camera->em_gain > 1 ? 2 : 1;
-        double read = isnan(camera->read_noise) ? 0 : camera->read_noise / qe;
-        return (struct atm_noise){excess / qe, 0, read * read};
-    }
+    if (info->photons)
+        return atm_noise_of(&atm_noise_models[ATM_NOISE_AUTO], &info->camera);
     double gain = info->background > 0 ? info->background_variance / info->background : 0;
     return (struct atm_noise){gain, info->background, info->background_variance};
 }

@@ -101,7 +101,7 @@ static bool adapt(const struct atm_spot_window *window, double at[3], double *ma
     return true;
 }
 
-void atm_spot_measure(const struct atm_spot_window *window, struct atm_spot *spot) {
+void atm_spot_measure(const struct atm_spot_window *window, struct atm_spot_moments *spot) {
     double at[3], mass = 0;
     start_at_peak(window, at);
     bool compact = adapt(window, at, &mass);
@@ -111,7 +111,7 @@ void atm_spot_measure(const struct atm_spot_window *window, struct atm_spot *spo
         at[2] = START_SIGMA;
         mass = 2 * weighted_sums(window, at).data[0];
     }
-    *spot = (struct atm_spot){mass, at[0], at[1], at[2], compact};
+    *spot = (struct atm_spot_moments){mass, at[0], at[1], at[2], compact};
 }
 
 /* ---- Least squares ---- */

@@ -14,14 +14,14 @@ struct atm_spot_window {
 };
 
 /* By moments. */
-struct atm_spot {
+struct atm_spot_moments {
     double mass, x, y, sigma; /* mass: sum of the pixels of a Gaussian that fits */
     bool compact;             /* a positive spot: position and sigma mean something */
 };
 
 /* Adaptive moments (Bernstein and Jarvis 2002, doi:10.1086/338085), started at the brightest pixel.
  * Where there is no compact spot, mass is the weighted sum around the window's middle. */
-void atm_spot_measure(const struct atm_spot_window *window, struct atm_spot *spot);
+void atm_spot_measure(const struct atm_spot_window *window, struct atm_spot_moments *spot);
 
 /* amplitude * exp(-r^2 / (2 sigma^2)): a Gaussian sampled at pixel centres. */
 struct atm_spot_fit {

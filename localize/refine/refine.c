@@ -1,10 +1,16 @@
 #include "mem.h"
+#include "noise_model.h"
 #include "psf_file.h"
 #include "refine_private.h"
 
 #include <math.h>
 
-static const char *const likelihood_names[] = {"poisson", "least_squares", NULL};
+static const char *const likelihood_names[] = {
+    [ATM_NOISE_AUTO] = "auto",       [ATM_NOISE_POISSON] = "poisson",
+    [ATM_NOISE_READ] = "read_noise", [ATM_NOISE_EMCCD] = "emccd",
+    [ATM_NOISE_SCMOS] = "scmos",     [ATM_NOISE_LEAST_SQUARES] = "least_squares",
+    [ATM_NOISE_MODELS] = NULL,
+};
 static const char *const psf_names[] = {
     [ATM_PSF_GAUSSIAN] = "gaussian",
     [ATM_PSF_GAUSSIAN_ROUND] = "gaussian_round",
@@ -14,8 +20,9 @@ static const char *const psf_names[] = {
 };
 static const char *const population_names[] = {"none", "count", "fit", NULL};
 static const struct atm_key keys[] = {
-    ATM_KEY_CHOOSE(struct atm_refine_options, likelihood, "poisson", likelihood_names,
-                   "what the fit maximises; least_squares weighs by the variance of the model"),
+    ATM_KEY_CHOOSE(struct atm_refine_options, likelihood, "auto", likelihood_names,
+                   "noise that the fit believes in; auto: as [camera] says. emccd doubles the "
+                   "light's variance, least_squares weighs by the variance of the model"),
     ATM_KEY_CHOOSE(
         struct atm_refine_options, psf, "gaussian", psf_names,
         "one width for all; _round, _elliptic: the final fit gives each emitter its own; "

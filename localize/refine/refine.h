@@ -7,7 +7,7 @@
 #include "table.h"
 
 struct atm_refine_options {
-    int likelihood; /* poisson | least_squares (weighted by the variance of the model) */
+    int likelihood; /* ATM_NOISE_... of noise_model.h */
     int psf;        /* ATM_PSF_... of fit_psf.h: what the final fit has */
     char psf_file[ATM_KEY_TEXT_SIZE]; /* of a spline */
     double sigma_px;     /* PSF sigma; auto: from the model's atom, then from the data */

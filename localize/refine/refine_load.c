@@ -1,4 +1,5 @@
 /* From a frame to a tile: cutting, scaling to counts, seeds. */
+#include "noise_model.h"
 #include "refine_private.h"
 
 #include <math.h>
@@ -130,8 +131,8 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
     if (status)
         return status;
     bool shot = input->noise.gain > 0;
-    tile->likelihood =
-        &atm_likelihoods[shot ? refine->options.likelihood : ATM_LIKELIHOOD_LEAST_SQUARES];
+    tile->likelihood = &atm_likelihoods[shot ? atm_noise_models[refine->options.likelihood].formula
+                                             : ATM_LIKELIHOOD_LEAST_SQUARES];
     const struct atm_refine_population *population = &input->population;
     tile->brightness = (struct atm_brightness){
         .log_mean = population->log_mean - log(atm_refine_scale(input->noise).gain),

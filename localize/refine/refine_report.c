@@ -101,6 +101,26 @@ static int64_t flags_of(const struct atm_refine *refine, const struct atm_loc *l
     return flags;
 }
 
+/* Where two emitters blend, the curvature of the likelihood says hardly anything about how their
+ * light is shared, and a standard deviation from it alone can exceed the field. What is known all
+ * the same: each lies in the blend, so within this many sigmas of where it was put, and has at most
+ * the light of the blend. */
+static const double BLEND_SIGMAS = 2;
+
+static double most_uncertain(const struct atm_tile *tile, ptrdiff_t index, int k) {
+    const struct atm_spot *spot = &tile->spots[index];
+    const double reach = BLEND_SIGMAS * tile->psf.sigma_px;
+    if (k > ATM_SPOT_AMPLITUDE)
+        return INFINITY;
+    if (k != ATM_SPOT_AMPLITUDE)
+        return reach;
+    double light = 0;
+    for (ptrdiff_t i = 0; i < tile->count; i++)
+        if (hypot(tile->spots[i].x - spot->x, tile->spots[i].y - spot->y) <= 2 * reach)
+            light += tile->spots[i].amplitude;
+    return light;
+}
+
 /* Standard deviation of parameter k: of the fit, and of not knowing how many emitters there are
  * (the variance of the mixture of explanations about the one that is reported). */
 static double uncertainty(const struct atm_refine *refine, ptrdiff_t index, int k) {
@@ -108,7 +128,8 @@ static double uncertainty(const struct atm_refine *refine, ptrdiff_t index, int 
     double fitted = refine->spread[refine->tile.fit.parameters * index + k];
     if (k > ATM_SPOT_AMPLITUDE)
         return fitted;
-    return sqrt(fitted * fitted + mark->difference[k] / (1 + mark->doubt));
+    double all = sqrt(fitted * fitted + mark->difference[k] / (1 + mark->doubt));
+    return fmin(all, most_uncertain(&refine->tile, index, k));
 }
 
 static double background_at(const struct atm_tile *tile, const struct atm_spot *spot) {

@@ -8,6 +8,7 @@
 #include "joint_fit.h"
 #include "mem.h"
 #include "rng.h"
+#include <gsl/gsl_linalg.h>
 #include <gsl/gsl_multimin.h>
 #include <gsl/gsl_randist.h>
 #include <math.h>
@@ -16,7 +17,7 @@
 /* cmocka compares in float */
 #define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance))
 
-enum { SIDE = 15, PIXELS = SIDE * SIDE };
+enum { SIDE = 15, PIXELS = SIDE * SIDE, GROUP = 60, FIELD = 30 };
 
 struct scene {
     double counts[PIXELS], valid[PIXELS], variance[PIXELS], base[PIXELS], mean[PIXELS];
@@ -220,6 +221,76 @@ static void noise_free_fit_returns_the_truth(void **state) {
     atm_fit_free(&fit);
 }
 
+/* All of a group of many at once: each overlaps with its neighbours, no two are alike. */
+static void group_of(struct atm_spot *spots) {
+    for (int i = 0; i < GROUP; i++)
+        spots[i] = spot_at(3 + 2.6 * (i % 10) + 0.3 * sin(3.385 * i),
+                           5 + 3.7 * (double)(i / 10) + 0.3 * cos(5.1 * i), 900 + 20 * (i % 7));
+}
+
+static void render_group(const struct atm_spot *spots, double sigma, double background,
+                         double *mean) {
+    double s = 1 / (sqrt(2) * sigma);
+    for (int i = 0; i < FIELD * FIELD; i++) {
+        double x = i % FIELD, y = (double)(i / FIELD);
+        mean[i] = background;
+        for (int k = 0; k < GROUP; k++)
+            mean[i] += 0.25 * spots[k].amplitude *
+                       (erf((x + 0.5 - spots[k].x) * s) - erf((x - 0.5 - spots[k].x) * s)) *
+                       (erf((y + 0.5 - spots[k].y) * s) - erf((y - 0.5 - spots[k].y) * s));
+    }
+}
+
+/* Variances of the dense inverse, by GSL. */
+static void expect_dense_inverse(const struct atm_fit *fit) {
+    const ptrdiff_t n = fit->size;
+    static double diagonal[3 * GROUP + 1], scratch[3 * GROUP + 1];
+    gsl_matrix *dense = gsl_matrix_calloc((size_t)n, (size_t)n);
+    for (ptrdiff_t i = 0; i < n; i++)
+        for (ptrdiff_t j = fit->information.first[i]; j <= i; j++) {
+            double v = atm_envelope_row(&fit->information, i)[j];
+            gsl_matrix_set(dense, (size_t)i, (size_t)j, v);
+            gsl_matrix_set(dense, (size_t)j, (size_t)i, v);
+        }
+    assert_int_equal(gsl_linalg_cholesky_decomp1(dense), 0);
+    assert_int_equal(gsl_linalg_cholesky_invert(dense), 0);
+    atm_envelope_inverse_diagonal(&fit->factor, diagonal, scratch);
+    for (ptrdiff_t i = 0; i < n; i++)
+        assert_near(diagonal[i] / gsl_matrix_get(dense, (size_t)i, (size_t)i), 1, 1e-8);
+    gsl_matrix_free(dense);
+}
+
+static void a_group_of_sixty_is_solved_at_once(void **state) {
+    (void)state;
+    static double mean[FIELD * FIELD], counts[FIELD * FIELD], ones[FIELD * FIELD],
+        zeros[FIELD * FIELD];
+    static struct scene unused;
+    struct atm_spot truth[GROUP], spots[GROUP];
+    struct atm_rng rng;
+    struct atm_fit fit = {0};
+    atm_rng_init(&rng, 11, ATM_RNG_TEST, 60);
+    group_of(truth);
+    render_group(truth, 1.09, 12, mean);
+    for (int i = 0; i < FIELD * FIELD; i++)
+        counts[i] = mean[i], ones[i] = 1;
+    struct atm_fit_problem problem = problem_of(&unused, 1.09);
+    problem.height = problem.width = FIELD, problem.base = zeros;
+    problem.pixels = (struct atm_pixels){counts, ones, ones};
+    problem.x_max = problem.y_max = FIELD - 0.5;
+    for (int i = 0; i < GROUP; i++)
+        spots[i] = spot_at(truth[i].x + 0.4 * (atm_rng_uniform(&rng) - 0.5),
+                           truth[i].y + 0.4 * (atm_rng_uniform(&rng) - 0.5), 700);
+    double background[3] = {5};
+    assert_int_equal(atm_fit_run(&fit, &problem, spots, GROUP, background, NULL), ATM_OK);
+    assert_true(fit.converged);
+    for (int i = 0; i < GROUP; i++) {
+        assert_near(spots[i].x, truth[i].x, 1e-3);
+        assert_near(spots[i].y, truth[i].y, 1e-3);
+    }
+    expect_dense_inverse(&fit);
+    atm_fit_free(&fit);
+}
+
 /* ---- a general minimiser as the reference ---- */
 
 static double deviance_ref(const gsl_vector *v, void *context) {
@@ -366,6 +437,7 @@ int main(void) {
         cmocka_unit_test(brightness_has_true_slopes_and_unit_area),
         cmocka_unit_test(fisher_matches_numerical),
         cmocka_unit_test(noise_free_fit_returns_the_truth),
+        cmocka_unit_test(a_group_of_sixty_is_solved_at_once),
         cmocka_unit_test(fit_agrees_with_a_general_minimiser),
         cmocka_unit_test(isolated_spots_reach_the_bound),
         cmocka_unit_test(bounds_masks_and_huge_values_hold),

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "noise_model.h"
 #include "psf_file.h"
 #include "refine_case.h"
 #include <float.h>
@@ -198,7 +199,7 @@ static void least_squares_agrees_where_counts_are_many(void **state) {
     expose(&frame, &rng);
     refine_frame(&frame, &a);
     struct atm_refine_input in = input_of(&frame);
-    options.likelihood = 1;
+    options.likelihood = ATM_NOISE_LEAST_SQUARES;
     refine_with(&options, &in, SIDE, SIDE, &b);
     assert_int_equal(a.count, b.count);
     for (ptrdiff_t i = 0; i < a.count; i++)
@@ -322,6 +323,58 @@ static void learned_psf_finds_the_same(void **state) {
     atm_table_free(&spline);
 }
 
+/* Crowds whose seeds all stay: whatever the curvature says, no emitter is less certain than the
+ * blend that it lies in. */
+static void blends_bound_what_is_uncertain(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    double most = 0, light = 0;
+    options.rounds = 0, options.merge_radius = 0; /* nothing is joined or removed */
+    for (int i = 0; i < 6; i++)
+        light += 400, add(&frame, 15 + 0.1 * i, 15.385 - 0.07 * i, 400);
+    for (int i = 0; i < 6; i++)
+        frame.seeds[frame.seed_count++] = at(15 + 0.1 * i, 15.385 - 0.07 * i, 400);
+    expose(&frame, &rng);
+    struct atm_refine_input in = input_of(&frame);
+    struct atm_table table;
+    refine_with(&options, &in, SIDE, SIDE, &table);
+    for (ptrdiff_t i = 0; i < table.count; i++) {
+        const struct atm_loc *l = &table.rows[i];
+        most = fmax(most, fmax(l->x_unc, l->y_unc));
+        assert_true(l->photons_unc < 1.2 * light);
+    }
+    assert_true(table.count > 1 && most > 0.5 * frame.sigma && most <= 2 * frame.sigma);
+    atm_table_free(&table);
+}
+
+/* The same frame under other names of its noise: uncertainties follow. */
+static void likelihoods_have_names(void **state) {
+    (void)state;
+    const struct atm_camera plain = {100, 0, 1, NAN, 0.5, 2}, gained = {100, 0, 1, 300, 1, 0};
+    const struct {
+        int chosen, becomes;
+        const struct atm_camera *camera;
+        bool by_pixel;
+        double gain, floor;
+    } cases[] = {
+        {ATM_NOISE_AUTO, ATM_NOISE_READ, &plain, false, 2, 16},
+        {ATM_NOISE_AUTO, ATM_NOISE_SCMOS, &plain, true, 2, 16},
+        {ATM_NOISE_AUTO, ATM_NOISE_EMCCD, &gained, false, 2, 0},
+        {ATM_NOISE_POISSON, ATM_NOISE_POISSON, &plain, false, 2, 0},
+        {ATM_NOISE_POISSON, ATM_NOISE_POISSON, &gained, false, 1, 0},
+        {ATM_NOISE_EMCCD, ATM_NOISE_EMCCD, &plain, false, 4, 16},
+        {ATM_NOISE_LEAST_SQUARES, ATM_NOISE_LEAST_SQUARES, &gained, false, 2, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct atm_noise_model *model =
+            atm_noise_resolve(cases[i].chosen, cases[i].camera, cases[i].by_pixel);
+        struct atm_noise noise = atm_noise_of(model, cases[i].camera);
+        assert_ptr_equal(model, &atm_noise_models[cases[i].becomes]);
+        assert_near(noise.gain, cases[i].gain, 1e-12);
+        assert_near(noise.floor, cases[i].floor, 1e-12);
+    }
+}
+
 /* A camera whose pixels differ: as if the noisy ones told less, which they do. */
 static void noisy_and_saturated_pixels_count_less(void **state) {
     (void)state;
@@ -404,6 +457,8 @@ int main(void) {
         cmocka_unit_test_setup(uncertainties_can_be_trusted, start),
         cmocka_unit_test_setup(fitted_widths_come_with_uncertainties, start),
         cmocka_unit_test_setup(learned_psf_finds_the_same, start),
+        cmocka_unit_test_setup(blends_bound_what_is_uncertain, start),
+        cmocka_unit_test_setup(likelihoods_have_names, start),
         cmocka_unit_test_setup(noisy_and_saturated_pixels_count_less, start),
         cmocka_unit_test_setup(tiles_leave_no_seams, start),
     };

@@ -65,7 +65,7 @@ static void moments(void **state) {
     const struct atm_psf_spot spot = {15.2, 11.7, 1.5, 0.73};
     draw(&spot, 1, image);
     const struct atm_spot_window window = whole_of(image);
-    struct atm_spot m;
+    struct atm_spot_moments m;
     atm_spot_measure(&window, &m);
     assert_true(m.compact);
     assert_true(fabs(m.x - 15.2) < 1e-4 && fabs(m.y - 11.7) < 1e-4);
