@@ -39,6 +39,10 @@ struct atm_source_info {
     double background, background_variance; /* typical, image units */
     double density_px;        /* significant local maxima per pixel and frame: a floor of the density */
     struct atm_noise noise;   /* first guess: see atm_noise */
+    /* (H, W), owned by the source; NULL: none. Each pixel's own variance in photons^2, and the
+     * value in image units from which on it is saturated. */
+    const float *variance, *saturation;
+    uint64_t maps_hash; /* of the camera's maps; 0: none */
 };
 struct atm_source;
 /* Opens the movie and measures the statistics above on a sample of its frames. */

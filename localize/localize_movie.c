@@ -89,6 +89,9 @@ static float chi2_per_pixel(const struct run *run, const float *image, const flo
     for (ptrdiff_t i = 0; i < pixels; i++) {
         double r = (double)image[i] - (double)model[i];
         double variance = noise->gain * ((double)model[i] - noise->zero) + noise->floor;
+        if (run->tuning.saturation && image[i] >= run->tuning.saturation[i])
+            continue;
+        variance += run->tuning.variance ? (double)run->tuning.variance[i] : 0;
         sum += variance > 0 ? r * r / variance : 0;
     }
     return (float)(sum / (double)pixels);
@@ -105,7 +108,9 @@ static enum atm_status refine_one(struct run *run, struct atm_refine *worker, pt
                                            .seeds = run->seeds[t].rows,
                                            .seed_count = run->seeds[t].count,
                                            .frame = frame,
-                                           .population = run->tuning.population};
+                                           .population = run->tuning.population,
+                                           .variance = run->tuning.variance,
+                                           .saturation = run->tuning.saturation};
     enum atm_status status = atm_refine_frame(worker, &input, &run->found[t], err);
     if (!status)
         run->chi2[frame - run->info->first_frame] =
@@ -230,12 +235,16 @@ static void describe(struct run *run, struct atm_table *table,
 static enum atm_status choose_noise(struct run *run, int likelihood, const struct atm_sink *sink,
                                     struct atm_err *err) {
     const struct atm_source_info *info = run->info;
-    const struct atm_noise_model *model = atm_noise_resolve(likelihood, &info->camera, false);
+    const struct atm_noise_model *model =
+        atm_noise_resolve(likelihood, &info->camera, info->variance != NULL);
     bool measured = likelihood == ATM_NOISE_AUTO || likelihood == ATM_NOISE_LEAST_SQUARES;
     if (!info->photons && !measured)
         return atm_err_set(err, ATM_FAIL, "refine.likelihood = %s needs camera.gain", model->name);
     if (info->photons)
         run->tuning.noise = atm_noise_of(model, &info->camera);
+    run->tuning.saturation = info->saturation;
+    if (info->variance && model->by_pixel) /* instead of its mean */
+        run->tuning.variance = info->variance, run->tuning.noise.floor = 0;
     atm_log(sink, ATM_LOG_INFO, "likelihood: %s%s",
             info->photons || likelihood ? model->name : "poisson",
             info->photons ? "" : ", of the noise that the movie shows");

@@ -13,9 +13,10 @@ struct atm_source {
     struct atm_movie *movie; /* owned */
     struct atm_input_options options;
     struct atm_source_info info;
-    double offset, photons_per_adu;
-    float *map;     /* (H, W) */
-    float *offsets; /* (ATM_SOURCE_CHUNK) */
+    float *pixel_offset, *pixel_gain; /* (H, W); photons = (ADU - offset) * gain */
+    float *variance, *saturation;     /* (H, W) or NULL: see the info */
+    float *map;                       /* (H, W) */
+    float *offsets;                   /* (ATM_SOURCE_CHUNK) */
 };
 
 const struct atm_source_info *atm_source_info(const struct atm_source *s) { return &s->info; }
@@ -34,7 +35,7 @@ enum atm_status atm_source_read(struct atm_source *s, ptrdiff_t index, float *im
     if (status)
         return status;
     for (ptrdiff_t i = 0; i < n * pixels; i++)
-        image[i] = (float)(((double)image[i] - s->offset) * s->photons_per_adu);
+        image[i] = (image[i] - s->pixel_offset[i % pixels]) * s->pixel_gain[i % pixels];
     *count = n;
     if (s->options.background == ATM_BACKGROUND_NONE) {
         memset(background, 0, (size_t)(n * pixels) * sizeof *background);
@@ -147,6 +148,74 @@ static enum atm_status choose_frames(struct atm_source *s, const char *path, str
     return ATM_OK;
 }
 
+/* ---- Camera ---- */
+
+static double mean_of(const float *values, ptrdiff_t n) {
+    double sum = 0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        sum += (double)values[i];
+    return sum / (double)n;
+}
+
+static enum atm_status read_maps(struct atm_source *s, struct atm_err *err) {
+    struct atm_source_info *info = &s->info;
+    const struct {
+        const char *path;
+        double least;
+        float **map;
+    } maps[] = {{info->camera.maps.offset, -1e6, &s->pixel_offset},
+                {info->camera.maps.gain, 1e-6, &s->pixel_gain},
+                {info->camera.maps.variance, 0, &s->variance}};
+    enum atm_status status = ATM_OK;
+    for (size_t i = 0; i < sizeof maps / sizeof *maps && !status; i++)
+        if (maps[i].path[0])
+            status = atm_camera_read_map(maps[i].path, info->height, info->width, maps[i].least,
+                                         maps[i].map, &info->maps_hash, err);
+    return status;
+}
+
+static bool fill(float **map, ptrdiff_t pixels, double value) {
+    if (!*map && !(*map = atm_mem_alloc((size_t)pixels, sizeof **map)))
+        return false;
+    for (ptrdiff_t i = 0; i < pixels; i++)
+        (*map)[i] = (float)value;
+    return true;
+}
+
+/* From ADU to photons, pixel by pixel: the maps, and the numbers where there is none. What is asked
+ * for all pixels at once is the mean of a map. */
+static enum atm_status know_camera(struct atm_source *s, struct atm_err *err) {
+    struct atm_source_info *info = &s->info;
+    const ptrdiff_t pixels = info->height * info->width;
+    double offset, gain;
+    enum atm_status status = read_maps(s, err);
+    if (status)
+        return status;
+    if (s->pixel_gain)
+        info->camera.gain = mean_of(s->pixel_gain, pixels);
+    if (s->variance)
+        info->camera.read_noise = sqrt(mean_of(s->variance, pixels));
+    info->photons = atm_camera_photons(&info->camera, &offset, &gain);
+    if (s->variance && !info->photons)
+        return atm_err_set(err, ATM_FAIL, "camera.variance_map needs camera.gain or gain_map");
+    const double per_electron = gain / info->camera.gain,
+                 own = isnan(per_electron) ? 1 : per_electron;
+    if ((!s->pixel_offset && !fill(&s->pixel_offset, pixels, offset)) ||
+        (!s->pixel_gain && !fill(&s->pixel_gain, pixels, gain / own)) ||
+        (info->camera.saturation > 0 && !fill(&s->saturation, pixels, info->camera.saturation)))
+        return atm_err_memory(err, "the camera's pixels");
+    const double qe = isnan(info->camera.qe) ? 1 : info->camera.qe;
+    for (ptrdiff_t i = 0; i < pixels; i++) {
+        s->pixel_gain[i] *= (float)own;
+        if (s->variance)
+            s->variance[i] /= (float)(qe * qe);
+        if (s->saturation)
+            s->saturation[i] = (s->saturation[i] - s->pixel_offset[i]) * s->pixel_gain[i];
+    }
+    info->variance = s->variance, info->saturation = s->saturation;
+    return ATM_OK;
+}
+
 enum atm_status atm_source_open(const char *path, const struct atm_input_options *options,
                                 const struct atm_camera *camera, struct atm_source **source,
                                 struct atm_err *err) {
@@ -160,11 +229,12 @@ enum atm_status atm_source_open(const char *path, const struct atm_input_options
         status = choose_frames(s, path, err);
     if (!status) {
         s->info.camera = atm_camera_merge(&atm_movie_info(s->movie)->camera, camera);
-        s->info.photons = atm_camera_photons(&s->info.camera, &s->offset, &s->photons_per_adu);
         s->map = atm_mem_alloc((size_t)(s->info.height * s->info.width), sizeof *s->map);
         s->offsets = atm_mem_alloc(ATM_SOURCE_CHUNK, sizeof *s->offsets);
-        status = s->map && s->offsets ? measure(s, err) : atm_err_memory(err, "reading the movie");
+        status = s->map && s->offsets ? know_camera(s, err) : atm_err_memory(err, path);
     }
+    if (!status)
+        status = measure(s, err);
     if (status)
         atm_source_close(&s);
     *source = s;
@@ -175,7 +245,10 @@ void atm_source_close(struct atm_source **source) {
     if (!*source)
         return;
     atm_movie_close(&(*source)->movie);
-    atm_mem_free((*source)->map);
+    float *maps[] = {(*source)->map, (*source)->pixel_offset, (*source)->pixel_gain,
+                     (*source)->variance, (*source)->saturation};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
+        atm_mem_free(maps[i]);
     atm_mem_free((*source)->offsets);
     atm_mem_free(*source);
     *source = NULL;

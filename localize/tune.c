@@ -68,7 +68,9 @@ static void set_inputs(struct frames *f, const struct atm_tuning *tuning) {
                                                  .seeds = f->seeds[t].rows,
                                                  .seed_count = f->seeds[t].count,
                                                  .frame = t,
-                                                 .population = tuning->population};
+                                                 .population = tuning->population,
+                                                 .variance = tuning->variance,
+                                                 .saturation = tuning->saturation};
 }
 
 /* ---- Noise ---- */

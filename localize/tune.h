@@ -9,6 +9,7 @@ struct atm_tuning {
     double sigma_px;
     struct atm_noise noise;
     struct atm_refine_population population;
+    const float *variance, *saturation; /* of pixels: see atm_refine_input; borrowed */
 };
 
 /* tuning comes in with first guesses. sigma is left alone when options->sigma_px is set, the noise when the

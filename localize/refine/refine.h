@@ -7,8 +7,8 @@
 #include "table.h"
 
 struct atm_refine_options {
-    int likelihood; /* ATM_NOISE_... of noise_model.h */
-    int psf;        /* ATM_PSF_... of fit_psf.h: what the final fit has */
+    int likelihood;                   /* ATM_NOISE_... of noise_model.h */
+    int psf;                          /* ATM_PSF_... of fit_psf.h: what the final fit has */
     char psf_file[ATM_KEY_TEXT_SIZE]; /* of a spline */
     double sigma_px;     /* PSF sigma; auto: from the model's atom, then from the data */
     double merge_radius; /* seeds nearer than this times sigma become one before fitting */
@@ -60,9 +60,9 @@ struct atm_refine_input {
     ptrdiff_t seed_count;
     int64_t frame;
     struct atm_refine_population population; /* zero: unknown */
-    const float *variance; /* (H, W), each pixel's own, on top of the noise (sCMOS read noise),
-                            * image units squared; not finite: the pixel is left out. NULL: none */
-    double saturation;     /* pixels from this value on are left out; 0: none are */
+    const float *variance;   /* (H, W), each pixel's own, on top of the noise (sCMOS read noise),
+                              * image units squared; not finite: the pixel is left out. NULL: none */
+    const float *saturation; /* (H, W): pixels from this value on are left out. NULL: none are */
 };
 enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_refine_input *input,
                                  struct atm_table *out, struct atm_err *err);

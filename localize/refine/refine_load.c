@@ -68,8 +68,7 @@ static void load_pixels(struct atm_refine *refine, const struct atm_refine_input
             double shift = scale.shift + own;
             double value = (double)input->image[from] / scale.gain + shift;
             double base = (double)input->background[from] / scale.gain + shift;
-            bool saturated =
-                input->saturation > 0 && (double)input->image[from] >= input->saturation;
+            bool saturated = input->saturation && input->image[from] >= input->saturation[from];
             bool valid = isfinite(value) && isfinite(base) && !(own < 0) && !saturated;
             tile->valid[to] = valid, tile->own[to] = valid ? own : 0;
             tile->counts[to] = valid ? value : 0;

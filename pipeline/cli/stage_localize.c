@@ -10,11 +10,13 @@ enum atm_status atm_stage_localize_provenance(struct atm_source *source,
                                               const struct atm_config *config, char **provenance,
                                               struct atm_err *err) {
     struct atm_provenance_input inputs[] = {{"movie", 0},
-                                            {"model", atm_provenance_model_hash(model)}};
+                                            {"model", atm_provenance_model_hash(model)},
+                                            {"maps", atm_source_info(source)->maps_hash}};
     enum atm_status status = atm_movie_hash(atm_source_movie(source), &inputs[0].hash, err);
     if (status)
         return status;
-    *provenance = atm_provenance_create(config, ATM_SECTIONS_LOCALIZE, inputs, 2);
+    *provenance = atm_provenance_create(config, ATM_SECTIONS_LOCALIZE, inputs,
+                                        inputs[2].hash ? 3 : 2);
     return *provenance ? ATM_OK : atm_err_memory(err, "the provenance");
 }
 

@@ -2,6 +2,12 @@
 
 #include <math.h>
 
+#define MAP(field, help_)                                                                          \
+    {                                                                                              \
+        #field "_map", ATM_KEY_TEXT, offsetof(struct atm_camera, maps.field), "", 0, 0, NULL, "",  \
+            help_                                                                                  \
+    }
+
 const struct atm_section atm_camera_section = {
     "camera",
     "photons = (ADU - offset) * gain / (em_gain * qe). auto: as the movie's file says.",
@@ -18,8 +24,13 @@ const struct atm_section atm_camera_section = {
                 "quantum efficiency; 1 where nothing says: photons are then photoelectrons"),
         ATM_KEY(struct atm_camera, read_noise, DOUBLE, "auto", 0, 1e4, "e-",
                 "standard deviation, before electron multiplication"),
+        ATM_KEY(struct atm_camera, saturation, DOUBLE, "auto", 1e-6, 1e9, "ADU",
+                "pixels from this value on are left out of the fit; auto: none"),
+        MAP(offset, "file of one image: each pixel's offset in ADU, instead of `offset`"),
+        MAP(gain, "file of one image: each pixel's gain in e-/ADU, instead of `gain`"),
+        MAP(variance, "file of one image: each pixel's read noise, squared, in e-^2"),
     },
-    6,
+    10,
 };
 
 static double merged(double base, double over) { return isnan(over) ? base : over; }
@@ -32,6 +43,8 @@ struct atm_camera atm_camera_merge(const struct atm_camera *base, const struct a
         .em_gain = merged(base->em_gain, over->em_gain),
         .qe = merged(base->qe, over->qe),
         .read_noise = merged(base->read_noise, over->read_noise),
+        .saturation = merged(base->saturation, over->saturation),
+        .maps = over->maps,
     };
 }
 

@@ -12,6 +12,12 @@ extern const struct atm_section atm_camera_section;
 /* Values that `over` has (not NAN) replace those of `base`. */
 struct atm_camera atm_camera_merge(const struct atm_camera *base, const struct atm_camera *over);
 
+/* A map of a camera: the only image of a TIFF or HDF5 file, (height, width), owned by the caller
+ * (atm_mem_free). Values below least are refused. hash: the file's is mixed in. */
+enum atm_status atm_camera_read_map(const char *path, ptrdiff_t height, ptrdiff_t width,
+                                    double least, float **map, uint64_t *hash,
+                                    struct atm_err *err);
+
 /* True when gain (and so the photon scale) is known; *offset and *photons_per_adu then convert:
  * photons = (ADU - offset) * photons_per_adu. Unknown offset counts as 0, EM gain and QE as 1. When false
  * they are 0 and 1: images stay in ADU, "relative units". */

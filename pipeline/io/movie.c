@@ -30,7 +30,7 @@ enum atm_status atm_movie_check_size(const char *path, const char *what, uint64_
 }
 
 struct atm_camera atm_movie_unknown_camera(void) {
-    return (struct atm_camera){NAN, NAN, NAN, NAN, NAN, NAN};
+    return (struct atm_camera){NAN, NAN, NAN, NAN, NAN, NAN, NAN, {{0}, {0}, {0}}};
 }
 
 /* First bytes of a regular file, or why there are none. */

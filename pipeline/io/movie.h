@@ -4,9 +4,15 @@
 #define ATM_MOVIE_H
 
 #include "err.h"
+#include "ini.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Of cameras whose pixels differ: files of one image each, as large as the frames; "": none. */
+struct atm_camera_maps {
+    char offset[ATM_KEY_TEXT_SIZE], gain[ATM_KEY_TEXT_SIZE], variance[ATM_KEY_TEXT_SIZE];
+};
 
 /* photons = (ADU - offset) * gain / (em_gain * qe). Unknown values are NAN. */
 struct atm_camera {
@@ -16,6 +22,8 @@ struct atm_camera {
     double em_gain;    /* 1: none */
     double qe;         /* quantum efficiency, 0..1 */
     double read_noise; /* e-, before EM gain */
+    double saturation; /* ADU; pixels from this value on tell nothing */
+    struct atm_camera_maps maps;
 };
 
 struct atm_movie_options {

@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static const struct atm_camera CAMERA = {133.5, 100.25, 0.45, 300, 0.9, 74.4};
+static const struct atm_camera CAMERA = {133.5, 100.25, 0.45, 300, 0.9, 74.4, NAN, {{0}, {0}, {0}}};
 
 static void expect_camera(const struct atm_camera *camera) {
     assert_true(camera->pixel_size_nm == 133.5 && camera->offset == 100.25 && camera->gain == 0.45);

@@ -350,7 +350,8 @@ static void blends_bound_what_is_uncertain(void **state) {
 /* The same frame under other names of its noise: uncertainties follow. */
 static void likelihoods_have_names(void **state) {
     (void)state;
-    const struct atm_camera plain = {100, 0, 1, NAN, 0.5, 2}, gained = {100, 0, 1, 300, 1, 0};
+    const struct atm_camera plain = {.em_gain = NAN, .qe = 0.5, .read_noise = 2},
+                            gained = {.em_gain = 300, .qe = 1};
     const struct {
         int chosen, becomes;
         const struct atm_camera *camera;
@@ -379,12 +380,12 @@ static void likelihoods_have_names(void **state) {
 static void noisy_and_saturated_pixels_count_less(void **state) {
     (void)state;
     enum { FRAMES = 150 };
-    static float variance[SIDE * SIDE];
+    static float variance[SIDE * SIDE], saturation[SIDE * SIDE];
     struct atm_refine_options options = defaults();
     double square[2] = {0};
     ptrdiff_t masked = 0;
     for (int i = 0; i < SIDE * SIDE; i++)
-        variance[i] = i % 7 == 3 ? 400 : 2;
+        variance[i] = i % 7 == 3 ? 400 : 2, saturation[i] = 4095;
     variance[16 * SIDE + 16] = NAN; /* dead */
     for (int i = 0; i < FRAMES; i++) {
         clear(&frame, SIDE, SIDE);
@@ -399,7 +400,7 @@ static void noisy_and_saturated_pixels_count_less(void **state) {
         for (int known = 0; known < 2; known++) {
             struct atm_table table;
             struct atm_refine_input in = input_of(&frame);
-            in.variance = known ? variance : NULL, in.saturation = 4095;
+            in.variance = known ? variance : NULL, in.saturation = saturation;
             refine_with(&options, &in, SIDE, SIDE, &table);
             double nearest = 2; /* with its uncertainty, when the noise is known */
             for (ptrdiff_t k = 0; k < table.count; k++) {

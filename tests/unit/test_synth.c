@@ -367,8 +367,8 @@ static void filaments_cross_the_field(void **state) {
 static void camera_follows_the_photon_transfer(void **state) {
     (void)state;
     enum { N = 100000 };
-    const struct atm_camera cameras[] = {{100, 100, 0.45, 1, 1, 1.6},
-                                         {100, 400, 12.5, 300, 1, 0.25}};
+    const struct atm_camera cameras[] = {{100, 100, 0.45, 1, 1, 1.6, NAN, {{0}, {0}, {0}}},
+                                         {100, 400, 12.5, 300, 1, 0.25, NAN, {{0}, {0}, {0}}}};
     const double means[] = {3.7, 47.3};
     double *expected = atm_mem_alloc(N, sizeof *expected);
     float *adu = atm_mem_alloc(N, sizeof *adu);
@@ -397,7 +397,7 @@ static void camera_follows_the_photon_transfer(void **state) {
 
 static void camera_without_noise_is_the_formula(void **state) {
     (void)state;
-    struct atm_camera camera = {100, 385.5, 2.25, 40, 0.9, 1.6};
+    struct atm_camera camera = {100, 385.5, 2.25, 40, 0.9, 1.6, NAN, {{0}, {0}, {0}}};
     const double expected[] = {0, 2.385, 700.5};
     float adu[3];
     atm_exposure_execute(&camera, NULL, 3, expected, adu);
@@ -407,7 +407,7 @@ static void camera_without_noise_is_the_formula(void **state) {
 
 static void camera_values_are_resolved_and_checked(void **state) {
     (void)state;
-    struct atm_camera camera = {NAN, NAN, NAN, NAN, NAN, NAN};
+    struct atm_camera camera = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, {{0}, {0}, {0}}};
     struct atm_err err = {0};
     assert_int_equal(atm_exposure_resolve(&camera, &err), ATM_OK);
     assert_true(isnan(camera.pixel_size_nm) && camera.offset == 0 && camera.gain == 1);
