@@ -99,12 +99,14 @@ static enum atm_status write_gray(const char *path, const struct atm_render_coun
 /* One page of floats; ImageJ finds the pixel size. */
 static enum atm_status write_tiff(const char *path, const struct atm_render_counts *counts,
                                   double pixel_size_nm, struct atm_err *err) {
-    const struct atm_movie_layout layout = {
+    struct atm_movie_layout layout = {
         .frames = 1,
         .height = counts->height,
         .width = counts->width,
         .sample = ATM_MOVIE_F32,
-        .camera = {pixel_size_nm / counts->zoom, NAN, NAN, NAN, NAN, NAN}};
+        .camera = atm_movie_unknown_camera(),
+    };
+    layout.camera.pixel_size_nm = pixel_size_nm / counts->zoom;
     struct atm_movie_writer *writer = NULL;
     enum atm_status status = atm_movie_create(path, &layout, &writer, err);
     if (status == ATM_OK)

@@ -49,8 +49,7 @@ static enum atm_status find_limits(struct atm_score_report *r, const struct atm_
         .background = r->options->background >= 0
                           ? r->options->background
                           : median_of(r->found, offsetof(struct atm_loc, background), scratch),
-        .camera = camera ? *camera
-                         : (struct atm_camera){NAN, NAN, NAN, NAN, NAN, NAN, NAN, {{0}, {0}, {0}}},
+        .camera = camera ? *camera : atm_movie_unknown_camera(),
     };
     atm_mem_free(scratch);
     if (!(r->limit.sigma_px >= 0.1 && r->limit.sigma_px <= 50))

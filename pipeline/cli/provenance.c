@@ -30,6 +30,7 @@ static struct atm_config without_places(const struct atm_config *config) {
     clean.run.seed = config->run.seed;
     copy.run = clean.run;
     memcpy(copy.input.path, clean.input.path, sizeof copy.input.path);
+    copy.camera.maps = clean.camera.maps; /* their hash is among the inputs */
     return copy;
 }
 

@@ -27,11 +27,13 @@ enum atm_status atm_stage_open(const char *path, const struct atm_config *config
 
 static enum atm_status learn_provenance(struct atm_source *source, const struct atm_config *config,
                                         char **text, struct atm_err *err) {
-    struct atm_provenance_input movie = {"movie", 0};
-    enum atm_status status = atm_movie_hash(atm_source_movie(source), &movie.hash, err);
+    struct atm_provenance_input inputs[] = {{"movie", 0},
+                                            {"maps", atm_source_info(source)->maps_hash}};
+    enum atm_status status = atm_movie_hash(atm_source_movie(source), &inputs[0].hash, err);
     if (status)
         return status;
-    *text = atm_provenance_create(config, ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE, &movie, 1);
+    *text = atm_provenance_create(config, ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE, inputs,
+                                  inputs[1].hash ? 2 : 1);
     return *text ? ATM_OK : atm_err_memory(err, "the provenance");
 }
 

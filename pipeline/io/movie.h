@@ -30,6 +30,9 @@ struct atm_movie_options {
     bool allow_truncated; /* give the whole frames of a file that was cut off */
 };
 
+/* All NAN. */
+struct atm_camera atm_movie_unknown_camera(void);
+
 struct atm_movie_info {
     ptrdiff_t frames, height, width;
     char format[32];          /* "TIFF", "BigTIFF", "HDF5 stack" */

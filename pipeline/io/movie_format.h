@@ -27,7 +27,5 @@ extern const struct atm_movie_format atm_movie_tiff, atm_movie_hdf5;
 /* Refuses empty images and those that nobody can mean: sizes come from headers. what: "page 7". */
 enum atm_status atm_movie_check_size(const char *path, const char *what, uint64_t height,
                                      uint64_t width, struct atm_err *err);
-/* All NAN. */
-struct atm_camera atm_movie_unknown_camera(void);
 
 #endif

@@ -29,8 +29,17 @@ static void fill_frames(float *frames) {
 static struct atm_source *open_stack(void) {
     static float frames[FRAMES * PIXELS];
     fill_frames(frames);
-    const struct atm_movie_layout layout = {
-        FRAMES, SIDE, SIDE, ATM_MOVIE_F32, {100, 0, 1, 1, 1, NAN}, NULL};
+    const struct atm_movie_layout layout = {FRAMES,
+                                            SIDE,
+                                            SIDE,
+                                            ATM_MOVIE_F32,
+                                            {.pixel_size_nm = 100,
+                                             .gain = 1,
+                                             .em_gain = 1,
+                                             .qe = 1,
+                                             .read_noise = NAN,
+                                             .saturation = NAN},
+                                            NULL};
     const struct atm_input_options options = {.background = ATM_BACKGROUND_NONE, .scale = 1};
     struct atm_movie_writer *writer = NULL;
     struct atm_source *source = NULL;

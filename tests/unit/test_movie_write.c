@@ -65,7 +65,7 @@ static void rounding_clipping_and_nan(void **state) {
     const float in[] = {-3, 0.4f, 0.6f, 65535.4f, 70000, 2.385f},
                 out[] = {0, 0, 1, 65535, 65535, 2};
     float back[6];
-    struct atm_movie_layout layout = {1, 2, 3, ATM_MOVIE_U16, {NAN, NAN, NAN, NAN, NAN, NAN}, NULL};
+    struct atm_movie_layout layout = {1, 2, 3, ATM_MOVIE_U16, atm_movie_unknown_camera(), NULL};
     struct atm_movie_writer *writer = NULL;
     struct atm_err err = {0};
     assert_int_equal(atm_movie_create(H5_PATH, &layout, &writer, &err), ATM_OK);

@@ -291,7 +291,7 @@ static void what_the_sample_cannot_hold_is_said(void **state) {
     o.psf = ATM_PSF_SAMPLED;
     o.noise = ATM_SYNTH_NO_NOISE;
     o.frames = 3;
-    struct atm_camera plain = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, {{0}, {0}, {0}}};
+    struct atm_camera plain = atm_movie_unknown_camera();
     o.count_law = ATM_SYNTH_COUNT;
     assert_int_equal(atm_scene_write(&o, &plain, 1, in_folder("faint.h5"), NULL, &sink, NULL, NULL),
                      ATM_OK);
@@ -301,7 +301,7 @@ static void what_the_sample_cannot_hold_is_said(void **state) {
 static void failures_leave_nothing(void **state) {
     (void)state;
     struct atm_synth_options o = small_movie();
-    struct atm_camera unknown = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, {{0}, {0}, {0}}};
+    struct atm_camera unknown = atm_movie_unknown_camera();
     struct atm_err err = {0};
     const char *path = in_folder("failed.h5");
     assert_int_equal(atm_scene_write(&o, &unknown, 1, path, NULL, NULL, NULL, &err), ATM_USAGE);

@@ -407,7 +407,7 @@ static void camera_without_noise_is_the_formula(void **state) {
 
 static void camera_values_are_resolved_and_checked(void **state) {
     (void)state;
-    struct atm_camera camera = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, {{0}, {0}, {0}}};
+    struct atm_camera camera = atm_movie_unknown_camera();
     struct atm_err err = {0};
     assert_int_equal(atm_exposure_resolve(&camera, &err), ATM_OK);
     assert_true(isnan(camera.pixel_size_nm) && camera.offset == 0 && camera.gain == 1);
