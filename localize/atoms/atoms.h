@@ -58,6 +58,7 @@ struct atm_train_options {
     double clip_norm;         /* gradients are scaled down to this norm; 0 off */
     double penalty;           /* lambda of the concave block penalty sum_i (e_i + 1e-3)^(1/4) */
     double penalty_start;     /* fraction of the steps after which it acts */
+    double penalty_end;       /* and after which it does no longer: it makes atoms dimmer */
     double validation;        /* fraction of the frames held out */
     int64_t checkpoint_every; /* steps */
     double memory_mb;         /* frames kept in memory; a longer movie is thinned evenly */

@@ -59,6 +59,8 @@ static const struct atm_key train_keys[] = {
             "weight of the concave block penalty, which makes one block enough for an emitter"),
     ATM_KEY(TRAIN, penalty_start, DOUBLE, "0.3", 0, 1, "",
             "part of the steps after which the penalty acts"),
+    ATM_KEY(TRAIN, penalty_end, DOUBLE, "1", 0, 1, "",
+            "part of the steps after which it no longer acts: it makes atoms a little too dim"),
     ATM_KEY(TRAIN, validation, DOUBLE, "0.05", 0, 0.9, "", "part of the frames that is held out"),
     ATM_KEY(TRAIN, checkpoint_every, INT, "200", 1, 1e9, "", "steps between checkpoints"),
     ATM_KEY(TRAIN, memory_mb, DOUBLE, "512", 1, 1e6, "MB",

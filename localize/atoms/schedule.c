@@ -24,7 +24,9 @@ struct atm_schedule atm_schedule_at(const struct atm_train_options *o, ptrdiff_t
     const double grown = over(o, o->pursuit_grow, step), more = (double)(blocks - 1);
     return (struct atm_schedule){
         .rate = rate(o, step),
-        .penalty = (double)step >= o->penalty_start * (double)o->steps ? o->penalty : 0,
+        .penalty = over(o, o->penalty_start, step) == 1 && over(o, o->penalty_end, step) < 1
+                       ? o->penalty
+                       : 0,
         .blur_px = o->blur_px * (1 - over(o, o->blur_end, step)),
         .frames = 0.1 + 0.9 * over(o, o->curriculum, step),
         .pursuit = 1 + (ptrdiff_t)(more * grown * grown),

@@ -133,6 +133,7 @@ static struct atm_train_options train_options(int64_t steps) {
                                       .clip_norm = 5,
                                       .penalty = 0.02,
                                       .penalty_start = 0.3,
+                                      .penalty_end = 1,
                                       .validation = 0.1,
                                       .checkpoint_every = 50,
                                       .memory_mb = 10};

@@ -14,6 +14,7 @@ static const struct atm_train_options options = {.steps = 1000,
                                                  .decay_fraction = 0.4,
                                                  .penalty = 0.3,
                                                  .penalty_start = 0.5,
+                                                 .penalty_end = 0.9,
                                                  .blur_px = 8,
                                                  .blur_end = 0.2,
                                                  .curriculum = 0.5,
@@ -28,12 +29,17 @@ static void phases_begin_and_end_where_they_should(void **state) {
         double rate, penalty, blur, frames;
         ptrdiff_t pursuit;
     } cases[] = {
-        {0, 2e-3 / 50, 0, 8, 0.1, 1}, {49, 2e-3, 0, 8 * (1 - 49.0 / 200), 0.1 + 0.9 * 49 / 500, 1},
-        {100, 2e-3, 0, 4, 0.28, 1},   {200, 2e-3, 0, 0, 0.46, 2}, /* 9 / 9 */
-        {300, 2e-3, 0, 0, 0.64, 3},                               /* 9 / 4 */
-        {599, 2e-3, 0.3, 0, 1, 9},                                /* just below 9 */
-        {600, 2e-3, 0.3, 0, 1, 10},   {800, 1e-3, 0.3, 0, 1, 10},
-        {1000, 0, 0.3, 0, 1, 10},
+        {0, 2e-3 / 50, 0, 8, 0.1, 1},
+        {49, 2e-3, 0, 8 * (1 - 49.0 / 200), 0.1 + 0.9 * 49 / 500, 1},
+        {100, 2e-3, 0, 4, 0.28, 1},
+        {200, 2e-3, 0, 0, 0.46, 2}, /* 9 / 9 */
+        {300, 2e-3, 0, 0, 0.64, 3}, /* 9 / 4 */
+        {599, 2e-3, 0.3, 0, 1, 9},  /* just below 9 */
+        {600, 2e-3, 0.3, 0, 1, 10},
+        {800, 1e-3, 0.3, 0, 1, 10},
+        {899, 2e-3 * 0.5 * (1 + cos(M_PI * 299 / 400)), 0.3, 0, 1, 10},
+        {900, 2e-3 * 0.5 * (1 + cos(M_PI * 300 / 400)), 0, 0, 1, 10},
+        {1000, 0, 0, 0, 1, 10},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct atm_schedule s = atm_schedule_at(&options, 10, cases[i].step);
