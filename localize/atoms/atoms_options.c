@@ -89,7 +89,7 @@ static const struct atm_key train_keys[] = {
             "given, from step to step"),
     ATM_KEY(TRAIN, pursuit_grow, DOUBLE, "0.4", 0, 1, "",
             "encoder = pursuit: part of the steps over which it grows from one block to all"),
-    ATM_KEY(TRAIN, pursuit_weight, DOUBLE, "0", 0, 1e3, "",
+    ATM_KEY(TRAIN, pursuit_weight, DOUBLE, "0.3", 0, 1e3, "",
             "encoder = pursuit: weight of the squared residual after each step but the last"),
 };
 const struct atm_section atm_train_section = {"train", "learning, on the squared error of images",

@@ -121,8 +121,21 @@ enum atm_status atm_run_load_model(struct atm_run_job *job, struct atm_err *err)
     return job->model ? ATM_OK : atm_model_load(job->path[MODEL], &job->model, err);
 }
 
+/* A run that looks at a model has pictures and numbers of it, but no localizations to draw. */
+static enum atm_status check_stages(const struct atm_run_job *job, struct atm_err *err) {
+    const bool draws =
+        atm_run_has_stage(job, ATM_STAGE_RENDER) || atm_run_has_stage(job, ATM_STAGE_REPORT);
+    if (job->config->run.test_frames && draws && !atm_run_has_stage(job, ATM_STAGE_LOCALIZE))
+        return atm_err_set(err, ATM_USAGE,
+                           "run.test_frames evaluates the model itself; render and report need "
+                           "localizations: remove them from run.stages, or add localize");
+    return ATM_OK;
+}
+
 enum atm_status atm_run_check_input(struct atm_run_job *job, struct atm_err *err) {
-    enum atm_status status = choose_movie(job, err);
+    enum atm_status status = check_stages(job, err);
+    if (!status)
+        status = choose_movie(job, err);
     if (!status && job->config->input.path[0])
         status = atm_run_open_source(job, err);
     if (status)

@@ -49,7 +49,7 @@ END
 
 echo "| what | seed | CPU s | relative error | Jaccard | RMSE, sigma | purity | split | ghost | refined Jaccard | RMSE, sigma |"
 echo "|---|---|---|---|---|---|---|---|---|---|---|"
-pursuit=(model.encoder=pursuit train.rate=2e-3 train.blur_px=4 train.blur_keep=0 train.pursuit_grow=0.3)
+pursuit=(model.encoder=pursuit train.rate=2e-3 train.blur_px=4 train.blur_keep=0 train.pursuit_grow=0.3 train.pursuit_weight=0.3)
 case $what in
 encoders)
     row dense 1
@@ -79,7 +79,7 @@ blocks)
     for d0 in 2 3 6 12; do row "d0_$d0" 2 "${pursuit[@]}" model.block_size=$d0; done
     row through 2.4 "${pursuit[@]}" train.pursuit_through=yes
     row at_once 2.4 "${pursuit[@]}" train.pursuit_grow=0
-    row steps_weigh 2 "${pursuit[@]}" train.pursuit_weight=0.2
+    row end_only 2 "${pursuit[@]}" train.pursuit_weight=0
     ;;
 *)
     echo "spikes.sh: encoders, recipe or blocks" >&2

@@ -20,6 +20,9 @@ succeeds "again" "$atomloc" run "$source_folder/configs/pursuit_spikes_64.ini" -
 [ "$(grep -c 'reused' stderr)" -eq 3 ] || fail "movie, model and test set are not reused"
 cmp -s before.json pursuit/numbers.json || fail "numbers differ when made again"
 
+refuses 2 'run.test_frames evaluates the model' "$atomloc" run "$source_folder/configs/paper_spikes_64.ini" -o none \
+    --set 'run.stages=synth,train,eval,report'
+
 succeeds "convolutional" "$atomloc" run "$source_folder/configs/paper_spikes_64.ini" -o heads "${short[@]}" \
     --set model.encoder=convolutional
 succeeds "conventional autoencoder" "$atomloc" run "$source_folder/configs/paper_spikes_64.ini" -o one "${short[@]}" \
