@@ -10,6 +10,8 @@ struct atm_movie {
     struct atm_movie_options options;
     struct atm_movie_info info; /* filled by open */
     void *state; /* the format's own; released by its close, also after a failed open */
+    bool ahead;  /* set by open: reading costs time, and a thread of its own may do it */
+    struct atm_movie_ahead *reading_ahead; /* owned; NULL: not yet */
 };
 
 struct atm_movie_format {

@@ -77,6 +77,10 @@ static void expect_dialect(const struct dialect *dialect, const char *sample) {
     expect_frames(movie, 0, FRAMES);
     expect_frames(movie, 2, 1); /* and back */
     expect_frames(movie, 0, 2);
+    for (int frame = 0; frame < FRAMES; frame++) /* in order: decoded ahead */
+        expect_frames(movie, frame, 1);
+    expect_frames(movie, 1, 1); /* another than the one that is ready */
+    expect_frames(movie, 2, 1); /* and closed while the end is being read */
     atm_movie_close(&movie);
     assert_null(movie);
 }
