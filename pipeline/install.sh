@@ -10,7 +10,7 @@ build_packages=(
 # Programs count as present when they are found, however they came here.
 build_programs=(gcc:gcc g++:g++ make:make cmake:cmake ninja:ninja-build pkg-config:pkg-config)
 # The tests read the outputs with the programs that users read them with.
-test_packages=(libcmocka-dev python3-pandas python3-tables python3-h5py python3-yaml)
+test_packages=(libcmocka-dev python3-pandas python3-tables python3-h5py python3-yaml python3-tifffile)
 test_programs=(python3:python3)
 
 case "${1:-}" in

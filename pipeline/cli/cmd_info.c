@@ -23,6 +23,19 @@ static void print_provenance(const char *text) {
         printf("\nprovenance:\n%s", text);
 }
 
+/* What the file says, and over it what is configured. */
+static void print_camera(const struct atm_camera *file, const struct atm_camera *configured) {
+    const struct atm_camera camera = atm_camera_merge(file, configured);
+    print_number("pixel size:", camera.pixel_size_nm, "nm");
+    print_number("camera offset:", camera.offset, "ADU");
+    print_number("camera gain:", camera.gain, "e-/ADU");
+    print_number("EM gain:", camera.em_gain, "");
+    print_number("quantum efficiency:", camera.qe, "");
+    print_number("read noise:", camera.read_noise, "e-");
+    print_number("exposure:", camera.exposure_ms, "ms");
+    printf("%-20s %s\n", "camera:", camera.name[0] ? camera.name : "unknown");
+}
+
 static enum atm_status print_movie(const struct atm_call *call, struct atm_err *err) {
     const struct atm_movie_options options = {call->config.input.allow_truncated};
     struct atm_movie *movie = NULL;
@@ -38,12 +51,9 @@ static enum atm_status print_movie(const struct atm_call *call, struct atm_err *
                "height:", info->height);
         if (info->missing_frames)
             printf("%-20s %td (the file is truncated)\n", "missing frames:", info->missing_frames);
-        print_number("pixel size:", info->camera.pixel_size_nm, "nm");
-        print_number("camera offset:", info->camera.offset, "ADU");
-        print_number("camera gain:", info->camera.gain, "e-/ADU");
-        print_number("EM gain:", info->camera.em_gain, "");
-        print_number("quantum efficiency:", info->camera.qe, "");
-        print_number("read noise:", info->camera.read_noise, "e-");
+        if (info->channels > 1)
+            printf("%-20s %td: frames of so many colours alternate\n", "channels:", info->channels);
+        print_camera(&info->camera, &call->config.camera);
         printf("%-20s %s\n", "truth:", info->has_truth ? "yes" : "no");
         printf("%-20s %016llx\n", "xxh3:", (unsigned long long)hash);
     }

@@ -141,7 +141,7 @@ static enum atm_status configure(const struct atm_command *command, const struct
     }
     if (line->allow_truncated)
         call->config.input.allow_truncated = true;
-    return status;
+    return status ? status : atm_camera_read_file(&call->config.camera, err);
 }
 
 enum atm_status atm_command_parse(const struct atm_command *command, int argc, char **argv,

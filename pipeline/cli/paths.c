@@ -1,6 +1,7 @@
 #include "paths.h"
 
 #include "h5.h"
+#include "movie_files.h"
 #include "outfile.h"
 #include "table.h"
 #include <errno.h>
@@ -37,6 +38,9 @@ enum atm_status atm_path_kind(const char *path, enum atm_path_kind *kind, struct
     static const char h5_magic[8] = "\211HDF\r\n\032\n";
     static const char *const tables[] = {".csv", ".txt", ".tsv", ".yaml"};
     char start[sizeof h5_magic] = "";
+    *kind = ATM_PATH_MOVIE;
+    if (atm_files_is_pattern(path))
+        return ATM_OK;
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return atm_err_errno(err, path, "open");
@@ -44,8 +48,7 @@ enum atm_status atm_path_kind(const char *path, enum atm_path_kind *kind, struct
     close(file);
     if (got == (ssize_t)sizeof start && !memcmp(start, h5_magic, sizeof start))
         return kind_of_h5(path, kind, err);
-    *kind = ATM_PATH_MOVIE; /* a folder of images too */
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) /* a folder of images is a movie */
         if (atm_path_ends(path, tables[i]))
             *kind = ATM_PATH_TABLE;
     return ATM_OK;

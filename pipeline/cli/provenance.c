@@ -31,6 +31,7 @@ static struct atm_config without_places(const struct atm_config *config) {
     copy.run = clean.run;
     memcpy(copy.input.path, clean.input.path, sizeof copy.input.path);
     copy.camera.maps = clean.camera.maps; /* their hash is among the inputs */
+    memcpy(copy.camera.file, clean.camera.file, sizeof copy.camera.file); /* it has been read */
     return copy;
 }
 

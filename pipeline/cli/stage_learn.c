@@ -3,10 +3,28 @@
 #include "mem.h"
 #include "paths.h"
 #include "provenance.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* What the movie's file says of its camera and the configuration leaves to it. */
+static void say_camera(const struct atm_camera *used, const struct atm_camera *configured,
+                       const struct atm_sink *sink) {
+    char text[ATM_KEY_TEXT_SIZE + 256] = "";
+    size_t end = 0;
+    if (isnan(configured->pixel_size_nm) && !isnan(used->pixel_size_nm))
+        end += (size_t)snprintf(text + end, sizeof text - end, ", pixels of %.6g nm",
+                                used->pixel_size_nm);
+    if (isnan(configured->exposure_ms) && !isnan(used->exposure_ms))
+        end += (size_t)snprintf(text + end, sizeof text - end, ", exposure %.6g ms",
+                                used->exposure_ms);
+    if (!configured->name[0] && used->name[0])
+        snprintf(text + end, sizeof text - end, ", camera %s", used->name);
+    if (text[0])
+        atm_log(sink, ATM_LOG_INFO, "the file says: %s", text + 2);
+}
 
 enum atm_status atm_stage_open(const char *path, const struct atm_config *config,
                                const struct atm_sink *sink, struct atm_source **source,
@@ -19,6 +37,11 @@ enum atm_status atm_stage_open(const char *path, const struct atm_config *config
     atm_log(sink, ATM_LOG_INFO, "%s: %s, %td frames of %td x %td pixels (width x height), %s", path,
             movie->format, info->frames, info->width, info->height,
             info->photons ? "in photons" : "in ADU: the camera's gain is not known");
+    say_camera(&info->camera, &config->camera, sink);
+    if (movie->channels > 1)
+        atm_log(sink, ATM_LOG_WARNING,
+                "%s: frames of %td colours alternate, and all are localized: split them first",
+                path, movie->channels);
     if (movie->missing_frames)
         atm_log(sink, ATM_LOG_WARNING, "%s: truncated, the last %td frames are missing", path,
                 movie->missing_frames);

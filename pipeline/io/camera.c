@@ -1,6 +1,7 @@
 #include "camera.h"
 
 #include <math.h>
+#include <string.h>
 
 #define MAP(field, help_)                                                                          \
     {                                                                                              \
@@ -12,6 +13,9 @@ const struct atm_section atm_camera_section = {
     "camera",
     "photons = (ADU - offset) * gain / (em_gain * qe). auto: as the movie's file says.",
     (const struct atm_key[]){
+        ATM_KEY_STRING(struct atm_camera, file, "",
+                       "INI file whose [camera] says what is not said here, as `atomloc camera` "
+                       "makes it"),
         ATM_KEY(struct atm_camera, pixel_size_nm, DOUBLE, "auto", 1, 1e5, "nm",
                 "pixel size in the sample"),
         ATM_KEY(struct atm_camera, offset, DOUBLE, "auto", -1e6, 1e6, "ADU",
@@ -26,17 +30,20 @@ const struct atm_section atm_camera_section = {
                 "standard deviation, before electron multiplication"),
         ATM_KEY(struct atm_camera, saturation, DOUBLE, "auto", 1e-6, 1e9, "ADU",
                 "pixels from this value on are left out of the fit; auto: none"),
+        ATM_KEY(struct atm_camera, exposure_ms, DOUBLE, "auto", 1e-3, 1e9, "ms",
+                "time that light was collected for a frame; for the record"),
+        ATM_KEY_STRING(struct atm_camera, name, "", "name of the camera; for the record"),
         MAP(offset, "file of one image: each pixel's offset in ADU, instead of `offset`"),
         MAP(gain, "file of one image: each pixel's gain in e-/ADU, instead of `gain`"),
         MAP(variance, "file of one image: each pixel's read noise, squared, in e-^2"),
     },
-    10,
+    13,
 };
 
 static double merged(double base, double over) { return isnan(over) ? base : over; }
 
 struct atm_camera atm_camera_merge(const struct atm_camera *base, const struct atm_camera *over) {
-    return (struct atm_camera){
+    struct atm_camera camera = {
         .pixel_size_nm = merged(base->pixel_size_nm, over->pixel_size_nm),
         .offset = merged(base->offset, over->offset),
         .gain = merged(base->gain, over->gain),
@@ -44,8 +51,11 @@ struct atm_camera atm_camera_merge(const struct atm_camera *base, const struct a
         .qe = merged(base->qe, over->qe),
         .read_noise = merged(base->read_noise, over->read_noise),
         .saturation = merged(base->saturation, over->saturation),
+        .exposure_ms = merged(base->exposure_ms, over->exposure_ms),
         .maps = over->maps,
     };
+    memcpy(camera.name, over->name[0] ? over->name : base->name, sizeof camera.name);
+    return camera;
 }
 
 bool atm_camera_photons(const struct atm_camera *camera, double *offset, double *photons_per_adu) {

@@ -12,6 +12,10 @@ extern const struct atm_section atm_camera_section;
 /* Values that `over` has (not NAN) replace those of `base`. */
 struct atm_camera atm_camera_merge(const struct atm_camera *base, const struct atm_camera *over);
 
+/* Values of the INI file that camera->file names ("": none) where camera has none; maps that it
+ * names lie beside it. Files that name a file themselves are refused. */
+enum atm_status atm_camera_read_file(struct atm_camera *camera, struct atm_err *err);
+
 /* A map of a camera: the only image of a TIFF or HDF5 file, (height, width), owned by the caller
  * (atm_mem_free). Values below least are refused. hash: the file's is mixed in. */
 enum atm_status atm_camera_read_map(const char *path, ptrdiff_t height, ptrdiff_t width,

@@ -13,7 +13,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-static const struct atm_movie_format *const FORMATS[] = {&atm_movie_tiff, &atm_movie_hdf5};
+static const struct atm_movie_format *const FORMATS[] = {&atm_movie_tiff, &atm_movie_hdf5,
+                                                         &atm_movie_raw};
 enum { FORMAT_COUNT = sizeof FORMATS / sizeof *FORMATS };
 
 enum { HEAD_BYTES = 4096, MAX_SIDE = 65536 };
@@ -32,7 +33,14 @@ enum atm_status atm_movie_check_size(const char *path, const char *what, uint64_
 }
 
 struct atm_camera atm_movie_unknown_camera(void) {
-    return (struct atm_camera){NAN, NAN, NAN, NAN, NAN, NAN, NAN, {{0}, {0}, {0}}};
+    return (struct atm_camera){.pixel_size_nm = NAN,
+                               .offset = NAN,
+                               .gain = NAN,
+                               .em_gain = NAN,
+                               .qe = NAN,
+                               .read_noise = NAN,
+                               .saturation = NAN,
+                               .exposure_ms = NAN};
 }
 
 /* First bytes of a regular file, or why there are none. */
@@ -42,11 +50,6 @@ static enum atm_status read_head(const char *path, unsigned char *head, size_t *
     if (stat(path, &info))
         return atm_err_set(err, ATM_FAIL, "%s: cannot open: %s; check the name and the folder",
                            path, strerror(errno));
-    if (S_ISDIR(info.st_mode))
-        return atm_err_set(err, ATM_FAIL,
-                           "%s: is a folder; give one movie file (a sequence of single images must "
-                           "be joined to a stack first)",
-                           path);
     if (!S_ISREG(info.st_mode))
         return atm_err_set(err, ATM_FAIL, "%s: is not a regular file; give a movie file", path);
     if (info.st_size == 0)
@@ -60,9 +63,10 @@ static enum atm_status read_head(const char *path, unsigned char *head, size_t *
     return status;
 }
 
-static const struct atm_movie_format *find_format(const unsigned char *head, size_t size) {
+static const struct atm_movie_format *find_format(const char *path, const unsigned char *head,
+                                                  size_t size) {
     for (int i = 0; i < FORMAT_COUNT; i++)
-        if (FORMATS[i]->probe(head, size))
+        if (FORMATS[i]->probe(path, head, size))
             return FORMATS[i];
     return NULL;
 }
@@ -78,34 +82,117 @@ static enum atm_status unknown_format(const char *path, struct atm_err *err) {
                        path, names);
 }
 
-enum atm_status atm_movie_open(const char *path, const struct atm_movie_options *options,
-                               struct atm_movie **movie, struct atm_err *err) {
+static enum atm_status create(const char *path, const struct atm_movie_options *options,
+                              const struct atm_movie_format *format, struct atm_movie **movie,
+                              struct atm_err *err) {
+    *movie = atm_mem_alloc(1, sizeof **movie);
+    char *copy = atm_mem_alloc(strlen(path) + 1, 1);
+    if (!*movie || !copy) {
+        atm_mem_free(*movie);
+        atm_mem_free(copy);
+        *movie = NULL;
+        return atm_err_memory(err, path);
+    }
+    memcpy(copy, path, strlen(path));
+    **movie = (struct atm_movie){.format = format, .path = copy};
+    (*movie)->info.camera = atm_movie_unknown_camera();
+    (*movie)->info.channels = 1;
+    if (options)
+        (*movie)->options = *options;
+    return ATM_OK;
+}
+
+enum atm_status atm_movie_open_file(const char *path, const struct atm_movie_options *options,
+                                    struct atm_movie **movie, struct atm_err *err) {
     *movie = NULL;
     unsigned char head[HEAD_BYTES];
     size_t size = 0;
     enum atm_status status = read_head(path, head, &size, err);
     if (status != ATM_OK)
         return status;
-    const struct atm_movie_format *format = find_format(head, size);
+    const struct atm_movie_format *format = find_format(path, head, size);
     if (!format)
         return unknown_format(path, err);
-    struct atm_movie *opened = atm_mem_alloc(1, sizeof *opened);
-    char *copy = atm_mem_alloc(strlen(path) + 1, 1);
-    if (!opened || !copy) {
-        atm_mem_free(opened);
-        atm_mem_free(copy);
-        return atm_err_memory(err, path);
-    }
-    memcpy(copy, path, strlen(path));
-    *opened = (struct atm_movie){.format = format, .path = copy};
-    opened->info.camera = atm_movie_unknown_camera();
-    if (options)
-        opened->options = *options;
-    status = format->open(opened, err);
+    status = create(path, options, format, movie, err);
     if (status == ATM_OK)
-        *movie = opened;
+        status = format->open(*movie, err);
+    if (status == ATM_OK && !(*movie)->files.count)
+        status = atm_files_add(&(*movie)->files, "", 0, path, err);
+    if (status != ATM_OK)
+        atm_movie_close(movie);
+    return status;
+}
+
+/* The files become the movie's, also where this fails. */
+static enum atm_status open_joined(const char *path, const struct atm_movie_options *options,
+                                   struct atm_files *files, struct atm_movie **movie,
+                                   struct atm_err *err) {
+    enum atm_status status = create(path, options, &atm_movie_joined, movie, err);
+    if (status != ATM_OK) {
+        atm_files_free(files);
+        return status;
+    }
+    (*movie)->files = *files;
+    *files = (struct atm_files){0};
+    status = atm_movie_joined.open(*movie, err);
+    if (status != ATM_OK)
+        atm_movie_close(movie);
+    return status;
+}
+
+/* A recording that goes on in other files is opened again, as all of them. */
+static enum atm_status open_recording(const char *path, const struct atm_movie_options *options,
+                                      struct atm_movie **movie, struct atm_err *err) {
+    enum atm_status status = atm_movie_open_file(path, options, movie, err);
+    if (status != ATM_OK || !(*movie)->in_parts)
+        return status;
+    struct atm_files files = (*movie)->files;
+    (*movie)->files = (struct atm_files){0};
+    atm_movie_close(movie);
+    return open_joined(path, options, &files, movie, err);
+}
+
+static enum atm_status several_stacks(const char *path, struct atm_err *err) {
+    return atm_err_set(
+        err, ATM_FAIL,
+        "%s: there are stacks of several frames, so several movies; give one of them", path);
+}
+
+/* Numbered images, or the parts of one recording. */
+static enum atm_status open_list(const char *path, const struct atm_movie_options *options,
+                                 struct atm_files *files, bool split, struct atm_movie **movie,
+                                 struct atm_err *err) {
+    const ptrdiff_t count = files->count;
+    enum atm_status status = open_recording(files->paths[0], options, movie, err);
+    if (status != ATM_OK || (*movie)->files.count >= count)
+        return status;
+    const bool single = (*movie)->info.frames == 1 && (*movie)->files.count == 1;
+    atm_movie_close(movie);
+    if (!split && !single)
+        return several_stacks(path, err);
+    status = open_joined(path, options, files, movie, err);
+    if (status != ATM_OK || split || (*movie)->info.frames == count)
+        return status;
+    atm_movie_close(movie);
+    return several_stacks(path, err);
+}
+
+enum atm_status atm_movie_open(const char *path, const struct atm_movie_options *options,
+                               struct atm_movie **movie, struct atm_err *err) {
+    struct stat info;
+    struct atm_files files = {0};
+    bool split = false;
+    enum atm_status status;
+    *movie = NULL;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        status = atm_files_of_folder(path, &files, &split, err);
+    else if (atm_files_is_pattern(path))
+        status = atm_files_of_pattern(path, &files, &split, err);
     else
-        atm_movie_close(&opened);
+        return open_recording(path, options, movie, err);
+    if (status == ATM_OK)
+        status = open_list(path, options, &files, split, movie, err);
+    atm_files_free(&files);
     return status;
 }
 
@@ -146,38 +233,35 @@ enum atm_status atm_movie_read(struct atm_movie *movie, ptrdiff_t first, ptrdiff
     return status == ATM_OK ? check_pixels(movie, first, count, adu, err) : status;
 }
 
-static enum atm_status hash_file(int fd, const char *path, XXH3_state_t *state, void *block,
+static enum atm_status hash_file(const char *path, XXH3_state_t *state, void *block,
                                  size_t block_size, struct atm_err *err) {
-    for (;;) {
-        ssize_t got = read(fd, block, block_size);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return atm_err_errno(err, path, "open");
+    ssize_t got;
+    while ((got = read(fd, block, block_size)) != 0) {
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return atm_err_errno(err, path, "read");
-        if (got == 0)
-            return ATM_OK;
+            break;
         XXH3_64bits_update(state, block, (size_t)got);
     }
+    enum atm_status status = got < 0 ? atm_err_errno(err, path, "read") : ATM_OK;
+    close(fd);
+    return status;
 }
 
 enum atm_status atm_movie_hash(struct atm_movie *movie, uint64_t *hash, struct atm_err *err) {
     enum { BLOCK = 1 << 20 };
-    enum atm_status status = ATM_OK;
     XXH3_state_t *state = XXH3_createState();
     void *block = atm_mem_alloc(BLOCK, 1);
-    int fd = open(movie->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        status = atm_err_errno(err, movie->path, "open");
-    } else if (!state || !block) {
-        status = atm_err_memory(err, movie->path);
-    } else {
+    enum atm_status status = state && block ? ATM_OK : atm_err_memory(err, movie->path);
+    if (status == ATM_OK)
         XXH3_64bits_reset(state);
-        status = hash_file(fd, movie->path, state, block, BLOCK, err);
-    }
+    for (ptrdiff_t i = 0; i < movie->files.count && status == ATM_OK; i++)
+        status = hash_file(movie->files.paths[i], state, block, BLOCK, err);
     if (status == ATM_OK)
         *hash = movie->info.hash = XXH3_64bits_digest(state);
-    if (fd >= 0)
-        close(fd);
     atm_mem_free(block);
     XXH3_freeState(state);
     return status;
@@ -190,6 +274,7 @@ void atm_movie_close(struct atm_movie **movie) {
         return;
     atm_movie_ahead_free(&closed->reading_ahead);
     closed->format->close(closed);
+    atm_files_free(&closed->files);
     atm_mem_free(closed->path);
     atm_mem_free(closed);
 }

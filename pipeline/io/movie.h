@@ -23,6 +23,9 @@ struct atm_camera {
     double qe;         /* quantum efficiency, 0..1 */
     double read_noise; /* e-, before EM gain */
     double saturation; /* ADU; pixels from this value on tell nothing */
+    double exposure_ms;
+    char name[ATM_KEY_TEXT_SIZE]; /* "": not known */
+    char file[ATM_KEY_TEXT_SIZE]; /* INI file with values for what is not set here; "": none */
     struct atm_camera_maps maps;
 };
 
@@ -39,14 +42,17 @@ struct atm_movie_info {
     char sample[16];          /* "uint16", "float32", ... */
     struct atm_camera camera; /* what the file itself says */
     ptrdiff_t missing_frames; /* > 0: truncated, and opened by allow_truncated */
+    ptrdiff_t channels;       /* > 1: the file says that frames of so many colours alternate */
     uint64_t hash;            /* XXH3 of the file's bytes; 0 until atm_movie_hash */
     bool has_truth;           /* HDF5 stack with /truth: read it by atm_table_read */
 };
 
 struct atm_movie;
 
-/* options NULL: defaults. One message with the file and page for: missing, empty, truncated, not an
- * image, a page of another size, unsupported samples. Pages are indexed here, so read rarely fails. */
+/* path: a file; the first of a recording that goes on in other files; a folder of numbered images;
+ * or a pattern of names. options NULL: defaults. One message with the file and page for: missing,
+ * empty, truncated, not an image, a page of another size, unsupported samples. Pages are indexed
+ * here, so read rarely fails. */
 enum atm_status atm_movie_open(const char *path, const struct atm_movie_options *options,
                                struct atm_movie **movie, struct atm_err *err);
 const struct atm_movie_info *atm_movie_info(const struct atm_movie *movie);
@@ -55,12 +61,13 @@ const char *atm_movie_path(const struct atm_movie *movie);
  * or infinite pixels. Bounded memory. Not thread-safe. */
 enum atm_status atm_movie_read(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count, float *adu,
                                struct atm_err *err);
-/* XXH3 64 of the whole file, stored in info. */
+/* XXH3 64 of the whole file, or of all the files one behind the other; stored in info. */
 enum atm_status atm_movie_hash(struct atm_movie *movie, uint64_t *hash, struct atm_err *err);
 void atm_movie_close(struct atm_movie **movie);
 
 /* Writers. By name: .tif/.tiff (BigTIFF from 4 GB on, ImageJ-readable description, pixel size as
- * resolution), .h5/.hdf5 (stack). Streaming; appears under its name at close only. */
+ * resolution), .ome.tif (the same with OME-XML), .h5/.hdf5 (stack). Streaming; appears under its
+ * name at close only. */
 enum atm_movie_sample { ATM_MOVIE_U16, ATM_MOVIE_F32 };
 struct atm_movie_writer;
 /* frames may be -1 if unknown. provenance: text kept in the file (resolved INI etc.), may be NULL. */

@@ -3,10 +3,13 @@
 #define ATM_MOVIE_FORMAT_H
 
 #include "movie.h"
+#include "movie_files.h"
 
 struct atm_movie {
     const struct atm_movie_format *format;
-    char *path; /* owned */
+    char *path;             /* owned */
+    struct atm_files files; /* those that the frames are in, and that are hashed, in order */
+    bool in_parts;          /* set by a file's open: it is one of several, which `files` lists */
     struct atm_movie_options options;
     struct atm_movie_info info; /* filled by open */
     void *state; /* the format's own; released by its close, also after a failed open */
@@ -16,7 +19,8 @@ struct atm_movie {
 
 struct atm_movie_format {
     const char *name;
-    bool (*probe)(const unsigned char *head, size_t size); /* is it ours, by its first bytes? */
+    /* Is it ours, by its first bytes or its name? NULL: not a format of files. */
+    bool (*probe)(const char *path, const unsigned char *head, size_t size);
     enum atm_status (*open)(struct atm_movie *movie, struct atm_err *err);
     /* The range is checked by the caller, and so are the pixels. */
     enum atm_status (*read)(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count, float *adu,
@@ -24,7 +28,12 @@ struct atm_movie_format {
     void (*close)(struct atm_movie *movie);
 };
 
-extern const struct atm_movie_format atm_movie_tiff, atm_movie_hdf5;
+extern const struct atm_movie_format atm_movie_tiff, atm_movie_hdf5, atm_movie_raw,
+    atm_movie_joined;
+
+/* One file by itself, whatever it says of others; those stand in movie->files afterwards. */
+enum atm_status atm_movie_open_file(const char *path, const struct atm_movie_options *options,
+                                    struct atm_movie **movie, struct atm_err *err);
 
 /* Refuses empty images and those that nobody can mean: sizes come from headers. what: "page 7". */
 enum atm_status atm_movie_check_size(const char *path, const char *what, uint64_t height,

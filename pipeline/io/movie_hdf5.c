@@ -8,7 +8,8 @@
 static const char FRAMES[] = "/frames";
 
 /* The signature stands at 0 or, behind a user block, at 512, 1024, 2048, ... */
-static bool probe(const unsigned char *head, size_t size) {
+static bool probe(const char *path, const unsigned char *head, size_t size) {
+    (void)path;
     static const unsigned char SIGNATURE[] = "\211HDF\r\n\032\n";
     for (size_t at = 0; at + 8 <= size; at = at ? 2 * at : 512)
         if (memcmp(head + at, SIGNATURE, 8) == 0)
@@ -67,6 +68,7 @@ static enum atm_status take_camera(struct atm_movie *movie, const struct atm_h5 
         {"em_gain", &camera->em_gain},
         {"qe", &camera->qe},
         {"read_noise", &camera->read_noise},
+        {"exposure_ms", &camera->exposure_ms},
     };
     enum atm_status status = ATM_OK;
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes && status == ATM_OK; i++)

@@ -3,6 +3,7 @@
 #include "movie_format.h"
 
 #include "mem.h"
+#include "ome_text.h"
 #include "pieces.h"
 #include "tiff_chain.h"
 #include "tiff_page.h"
@@ -54,7 +55,7 @@ static enum atm_status select_page(const struct atm_movie *movie, struct atm_tif
     return status ? status : check_same(movie, index, page, err);
 }
 
-/* ---- opening ---- */
+/* ---- index ---- */
 
 static enum atm_status cut_off(struct atm_movie *movie, ptrdiff_t whole, ptrdiff_t frames,
                                struct atm_err *err) {
@@ -146,26 +147,68 @@ static enum atm_status take_first(struct atm_movie *movie, struct atm_err *err) 
     return ATM_OK;
 }
 
+/* ---- what the first page's texts say ---- */
+
+/* Other files of the same recording: as OME's text lists them, or by Micro-Manager's names. */
+static enum atm_status find_parts(struct atm_movie *movie, const char *description,
+                                  struct atm_err *err) {
+    const ptrdiff_t all = atm_ome_frames(description);
+    if (all && all <= movie->info.frames)
+        return ATM_OK;
+    enum atm_status status = atm_ome_files(description, movie->path, &movie->files, err);
+    if (status == ATM_OK && movie->files.count < 2) {
+        atm_files_free(&movie->files);
+        status = atm_files_of_parts(movie->path, &movie->files, err);
+    }
+    movie->in_parts = movie->files.count > 1;
+    return status;
+}
+
+static void read_micromanager(struct atm_movie *movie, TIFF *tiff) {
+    enum { MICROMANAGER = 51123, MOST = 1 << 20 };
+    uint32_t size = 0;
+    const char *data = NULL;
+    if (!TIFFGetField(tiff, MICROMANAGER, &size, &data) || !data || size > MOST)
+        return;
+    char *json = atm_mem_alloc((size_t)size + 1, 1); /* it may not end with a zero */
+    if (!json)
+        return;
+    memcpy(json, data, size);
+    atm_tiff_text_micromanager(json, &movie->info.camera);
+    atm_mem_free(json);
+}
+
 static enum atm_status index_frames(struct atm_movie *movie, struct atm_err *err) {
     struct stack *stack = movie->state;
-    const struct atm_tiff_reader *reader = &stack->readers[0];
-    const char *description = NULL;
+    TIFF *tiff = stack->readers[0].tiff;
+    const char *text = NULL;
     float resolution = 0;
     uint64_t offset = 0;
-    ptrdiff_t images = 0;
-    TIFFGetField(reader->tiff, TIFFTAG_XRESOLUTION, &resolution);
-    if (TIFFGetField(reader->tiff, TIFFTAG_IMAGEDESCRIPTION, &description) && description) {
-        atm_tiff_text_camera(description, (double)resolution, &movie->info.camera);
-        images = atm_tiff_text_images(description);
-    }
+    TIFFGetField(tiff, TIFFTAG_XRESOLUTION, &resolution);
+    read_micromanager(movie, tiff);
+    if (!TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &text) || !text)
+        return index_pages(movie, err);
+    char *description = atm_mem_alloc(strlen(text) + 1, 1); /* libtiff's goes with its page */
+    if (!description)
+        return atm_err_memory(err, movie->path);
+    memcpy(description, text, strlen(text));
+    atm_tiff_text_camera(description, (double)resolution, &movie->info.camera);
     /* ImageJ writes the frames together, then the other directories, none of them above 4 GB;
      * tifffile can be told to leave them out. */
+    const ptrdiff_t images = atm_tiff_text_images(description);
     bool few_pages = stack->chain.count == 1 || stack->chain.cut_off;
-    if (few_pages && images > stack->chain.count &&
-        atm_tiff_page_in_one_piece(reader, &stack->first, &offset))
-        return index_contiguous(movie, images, offset, err);
-    return index_pages(movie, err);
+    bool behind = few_pages && images > stack->chain.count &&
+                  atm_tiff_page_in_one_piece(&stack->readers[0], &stack->first, &offset);
+    enum atm_status status =
+        behind ? index_contiguous(movie, images, offset, err) : index_pages(movie, err);
+    movie->info.channels = atm_tiff_text_channels(description);
+    if (status == ATM_OK && atm_ome_is(description))
+        status = find_parts(movie, description, err);
+    atm_mem_free(description);
+    return status;
 }
+
+/* ---- opening ---- */
 
 static enum atm_status open_files(struct atm_movie *movie, struct atm_err *err) {
     struct stack *stack = movie->state;
@@ -190,6 +233,7 @@ static enum atm_status prepare_decoding(struct atm_movie *movie, struct atm_err 
     struct stack *stack = movie->state;
     enum atm_status status = ATM_OK;
     int wanted = omp_get_max_threads() < MAX_READERS ? omp_get_max_threads() : MAX_READERS;
+    wanted = wanted < movie->info.frames ? wanted : (int)movie->info.frames;
     movie->ahead = movie->info.frames > 1;
     for (; stack->reader_count < wanted && !status; stack->reader_count++)
         status = atm_tiff_reader_open(&stack->readers[stack->reader_count], movie->path, err);
@@ -272,9 +316,14 @@ static void close_stack(struct atm_movie *movie) {
     atm_mem_free(stack);
 }
 
+static bool probe(const char *path, const unsigned char *head, size_t size) {
+    (void)path;
+    return atm_tiff_chain_probe(head, size);
+}
+
 const struct atm_movie_format atm_movie_tiff = {
     .name = "TIFF",
-    .probe = atm_tiff_chain_probe,
+    .probe = probe,
     .open = open_stack,
     .read = read_frames,
     .close = close_stack,

@@ -39,6 +39,7 @@ struct atm_movie_writer {
     TIFF *tiff;
     struct atm_tiff_message message;
     char *description;
+    bool ome; /* TIFF: OME's description, not ImageJ's */
     struct atm_h5 *h5;
 };
 
@@ -66,9 +67,19 @@ static bool needs_big(const struct atm_movie_layout *layout) {
     return (double)layout->frames * ((double)frame_bytes(layout) + 512) + text > 4.2e9;
 }
 
+static bool is_ome(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot - path > 4 && !strncasecmp(dot - 4, ".ome", 4);
+}
+
 static enum atm_status create_tiff(struct atm_movie_writer *writer, struct atm_err *err) {
+    writer->ome = is_ome(writer->out.path);
+    if (writer->ome && writer->layout.frames < 0)
+        return atm_err_set(err, ATM_FAIL,
+                           "%s: an OME-TIFF says how many frames it has, and that is not known yet",
+                           writer->out.path);
     errno = 0;
-    writer->description = atm_tiff_text_format(&writer->layout.camera);
+    writer->description = atm_tiff_text_format(&writer->layout, writer->ome);
     if (!writer->description)
         return atm_err_memory(err, writer->out.path);
     const char *mode = needs_big(&writer->layout) ? "w8l" : "wl";
@@ -107,10 +118,13 @@ static bool write_page(struct atm_movie_writer *writer, void *pixels) {
         TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_NONE) &&
         TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) &&
         TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
-    if (good && isfinite(nm)) /* pixels per um, which the description names */
-        good = TIFFSetField(tiff, TIFFTAG_RESOLUTIONUNIT, RESUNIT_NONE) &&
-               TIFFSetField(tiff, TIFFTAG_XRESOLUTION, 1e3 / nm) &&
-               TIFFSetField(tiff, TIFFTAG_YRESOLUTION, 1e3 / nm);
+    /* ImageJ: pixels per um, which the description names; otherwise the tag's own unit */
+    const double per_unit = (writer->ome ? 1e7 : 1e3) / nm;
+    if (good && isfinite(nm))
+        good = TIFFSetField(tiff, TIFFTAG_RESOLUTIONUNIT,
+                            writer->ome ? RESUNIT_CENTIMETER : RESUNIT_NONE) &&
+               TIFFSetField(tiff, TIFFTAG_XRESOLUTION, per_unit) &&
+               TIFFSetField(tiff, TIFFTAG_YRESOLUTION, per_unit);
     if (good && writer->written == 0)
         good = set_texts(writer);
     const tmsize_t bytes = (tmsize_t)frame_bytes(layout);
@@ -152,6 +166,7 @@ static enum atm_status write_attributes(struct atm_movie_writer *writer, struct 
         {"em_gain", camera->em_gain},
         {"qe", camera->qe},
         {"read_noise", camera->read_noise},
+        {"exposure_ms", camera->exposure_ms},
     };
     enum atm_status status = ATM_OK;
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes && status == ATM_OK; i++)

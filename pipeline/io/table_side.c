@@ -3,6 +3,7 @@
 
 #include "mem.h"
 #include "textfile.h"
+#include "yaml_pairs.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -69,8 +70,9 @@ static enum atm_status take_text(const char *text, char **copy, struct atm_err *
     return ATM_OK;
 }
 
-static enum atm_status take_pair(const char *key, const char *value, struct atm_table *table,
+static enum atm_status take_pair(const char *key, const char *value, void *context,
                                  struct atm_err *err) {
+    struct atm_table *table = context;
     if (strcmp(key, "Width") == 0)
         take_size(value, &table->width);
     else if (strcmp(key, "Height") == 0)
@@ -84,48 +86,6 @@ static enum atm_status take_pair(const char *key, const char *value, struct atm_
     return ATM_OK;
 }
 
-/* Nodes of a document lie in one flat array, so mappings at any depth are met without recursion. */
-static enum atm_status take_document(yaml_document_t *document, struct atm_table *table,
-                                     struct atm_err *err) {
-    enum atm_status status = ATM_OK;
-    for (yaml_node_t *node = document->nodes.start; node < document->nodes.top; node++) {
-        if (node->type != YAML_MAPPING_NODE)
-            continue;
-        yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-        for (; pair < node->data.mapping.pairs.top && status == ATM_OK; pair++) {
-            const yaml_node_t *key = yaml_document_get_node(document, pair->key);
-            const yaml_node_t *value = yaml_document_get_node(document, pair->value);
-            if (key->type == YAML_SCALAR_NODE && value->type == YAML_SCALAR_NODE)
-                status = take_pair((const char *)key->data.scalar.value,
-                                   (const char *)value->data.scalar.value, table, err);
-        }
-    }
-    return status;
-}
-
-static enum atm_status take_documents(const char *path, const char *text, struct atm_table *table,
-                                      struct atm_err *err) {
-    enum atm_status status = ATM_OK;
-    yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser))
-        return atm_err_memory(err, path);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
-    for (bool more = true; more && status == ATM_OK;) {
-        yaml_document_t document;
-        if (!yaml_parser_load(&parser, &document)) {
-            status = atm_err_set(
-                err, ATM_FAIL, "%s:%zu: not valid YAML (%s); repair the file or take it away", path,
-                parser.problem_mark.line + 1, parser.problem ? parser.problem : "unknown problem");
-            break;
-        }
-        more = yaml_document_get_root_node(&document) != NULL;
-        status = take_document(&document, table, err);
-        yaml_document_delete(&document);
-    }
-    yaml_parser_delete(&parser);
-    return status;
-}
-
 enum atm_status atm_table_side_read(const char *path, struct atm_table *table,
                                     struct atm_err *err) {
     char *text = NULL;
@@ -133,7 +93,7 @@ enum atm_status atm_table_side_read(const char *path, struct atm_table *table,
         return ATM_OK;
     enum atm_status status = atm_textfile_read(path, MAX_SIDE_BYTES, &text, err);
     if (status == ATM_OK)
-        status = take_documents(path, text, table, err);
+        status = atm_yaml_pairs(path, text, take_pair, table, err);
     bool yaml = strcmp(path + strlen(path) - strlen(".yaml"), ".yaml") == 0;
     bool complete = table->width > 0 && table->height > 0 && table->frames > 0;
     if (status == ATM_OK && yaml && complete && !table->side)

@@ -1,6 +1,8 @@
 #include "tiff_text.h"
 
+#include "length_unit.h"
 #include "mem.h"
+#include "ome_text.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@ static const struct camera_key CAMERA_KEYS[] = {
     {"camera_em_gain", offsetof(struct atm_camera, em_gain)},
     {"camera_qe", offsetof(struct atm_camera, qe)},
     {"camera_read_noise", offsetof(struct atm_camera, read_noise)},
+    {"camera_exposure_ms", offsetof(struct atm_camera, exposure_ms)},
 };
 enum { CAMERA_KEY_COUNT = sizeof CAMERA_KEYS / sizeof *CAMERA_KEYS };
 
@@ -31,43 +34,43 @@ static const char *find_line(const char *text, const char *key) {
     return NULL;
 }
 
-/* The unit that `text` begins with and that ends where no letter follows, in nm; NAN unknown. */
-static double unit_nm(const char *text) {
-    static const struct {
-        const char *name;
-        double nm;
-    } UNITS[] = {
-        {"nm", 1},          {"nanometer", 1},    {"um", 1e3},        {"micron", 1e3},
-        {"microns", 1e3},   {"micrometer", 1e3}, {"\302\265m", 1e3}, /* micro sign, UTF-8 */
-        {"\316\274m", 1e3},                                          /* Greek mu, UTF-8 */
-        {"\265m", 1e3},                                              /* Latin-1 */
-        {"\\u00B5m", 1e3},                                           /* ImageJ's escape */
-        {"&#181;m", 1e3},                                            /* XML */
-        {"&#xB5;m", 1e3},                                            /* XML */
-        {"mm", 1e6},        {"cm", 1e7},         {"pm", 1e-3},
-    };
-    size_t length = strcspn(text, "\r\n\"' ");
-    for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; i++)
-        if (strlen(UNITS[i].name) == length && strncmp(text, UNITS[i].name, length) == 0)
-            return UNITS[i].nm;
-    return NAN;
-}
-
-/* Anything outside is another quantity, or the 72 dpi of a program that knows no microscope. */
-static double plausible_pixel_size(double nm) { return nm > 0.1 && nm < 1e6 ? nm : NAN; }
-
 static double imagej_pixel_size(const char *description, double x_resolution) {
     const char *unit = find_line(description, "unit");
-    return unit && x_resolution > 0 ? plausible_pixel_size(unit_nm(unit) / x_resolution) : NAN;
+    return unit && x_resolution > 0
+               ? atm_plausible_pixel_size(atm_length_unit_nm(unit) / x_resolution)
+               : NAN;
 }
 
-static double ome_pixel_size(const char *description) {
-    static const char SIZE[] = "PhysicalSizeX=\"", UNIT[] = "PhysicalSizeXUnit=\"";
-    const char *size = strstr(description, SIZE), *unit = strstr(description, UNIT);
-    if (!size)
-        return NAN;
-    double nm = unit ? unit_nm(unit + strlen(UNIT)) : 1e3; /* the schema's default is um */
-    return plausible_pixel_size(strtod(size + strlen(SIZE), NULL) * nm);
+/* Behind "key": in a JSON text, and behind the quote of a string; NULL where it is not there. */
+static const char *find_member(const char *json, const char *key) {
+    const size_t length = strlen(key);
+    for (const char *at = strstr(json, key); at; at = strstr(at + 1, key)) {
+        if (at == json || at[-1] != '"' || at[length] != '"')
+            continue;
+        const char *value = at + length + 1;
+        value += strspn(value, " \t\r\n:");
+        return value + (*value == '"');
+    }
+    return NULL;
+}
+
+static double positive(const char *text) {
+    double value = text ? strtod(text, NULL) : NAN;
+    return value > 0 && isfinite(value) ? value : NAN;
+}
+
+void atm_tiff_text_micromanager(const char *json, struct atm_camera *camera) {
+    double um = positive(find_member(json, "PixelSizeUm"));
+    if (isnan(um))
+        um = positive(find_member(json, "PixelSize_um"));
+    double nm = atm_plausible_pixel_size(1e3 * um), ms = positive(find_member(json, "Exposure-ms"));
+    const char *name = find_member(json, "Camera");
+    if (!name)
+        name = find_member(json, "Core-Camera");
+    camera->pixel_size_nm = isnan(nm) ? camera->pixel_size_nm : nm;
+    camera->exposure_ms = isnan(ms) ? camera->exposure_ms : ms;
+    if (name)
+        snprintf(camera->name, sizeof camera->name, "%.*s", (int)strcspn(name, "\"\r\n"), name);
 }
 
 /* Product of all but the last two of "[2, 50, 64, 64]"; 0 if it is not such a list. */
@@ -98,12 +101,20 @@ ptrdiff_t atm_tiff_text_images(const char *description) {
     return count > 0 ? count : 0;
 }
 
+ptrdiff_t atm_tiff_text_channels(const char *description) {
+    if (atm_ome_is(description))
+        return atm_ome_channels(description);
+    const char *channels = find_line(description, "channels");
+    long count = !strncmp(description, "ImageJ=", 7) && channels ? strtol(channels, NULL, 10) : 1;
+    return count > 1 ? count : 1;
+}
+
 void atm_tiff_text_camera(const char *description, double x_resolution, struct atm_camera *camera) {
     double pixel_size = NAN;
     if (strncmp(description, "ImageJ=", 7) == 0)
         pixel_size = imagej_pixel_size(description, x_resolution);
-    else if (strstr(description, "<OME"))
-        pixel_size = ome_pixel_size(description);
+    else if (atm_ome_is(description))
+        atm_ome_camera(description, camera);
     if (isfinite(pixel_size))
         camera->pixel_size_nm = pixel_size;
     for (int i = 0; i < CAMERA_KEY_COUNT; i++) {
@@ -114,20 +125,51 @@ void atm_tiff_text_camera(const char *description, double x_resolution, struct a
     }
 }
 
-/* No images=: ImageJ would then expect the frames without directories between them. */
-char *atm_tiff_text_format(const struct atm_camera *camera) {
-    enum { SIZE = 1024 };
-    char *text = atm_mem_alloc(SIZE, 1);
-    if (!text)
-        return NULL;
-    int used = snprintf(text, SIZE, "ImageJ=1.54f\nunit=%s\nloop=false\n",
-                        isfinite(camera->pixel_size_nm) ? "um" : "pixel");
+static int put_camera(const struct atm_camera *camera, char *text, int size) {
+    int used = 0;
     for (int i = 0; i < CAMERA_KEY_COUNT; i++) {
         double value;
         memcpy(&value, (const char *)camera + CAMERA_KEYS[i].offset, sizeof value);
         if (isfinite(value))
-            used += snprintf(text + used, (size_t)(SIZE - used), "%s=%.15g\n", CAMERA_KEYS[i].name,
+            used += snprintf(text + used, (size_t)(size - used), "%s=%.15g\n", CAMERA_KEYS[i].name,
                              value);
     }
+    return used;
+}
+
+/* No images=: ImageJ would then expect the frames without directories between them. */
+static void put_imagej(const struct atm_camera *camera, char *text, int size) {
+    int used = snprintf(text, (size_t)size, "ImageJ=1.54f\nunit=%s\nloop=false\n",
+                        isfinite(camera->pixel_size_nm) ? "um" : "pixel");
+    put_camera(camera, text + used, size - used);
+}
+
+/* What only we know stands in a comment. */
+static void put_ome(const struct atm_movie_layout *layout, char *text, int size) {
+    char extent[96] = "";
+    const double um = 1e-3 * layout->camera.pixel_size_nm;
+    if (isfinite(um))
+        snprintf(extent, sizeof extent, " PhysicalSizeX=\"%.9g\" PhysicalSizeY=\"%.9g\"", um, um);
+    int used = snprintf(
+        text, (size_t)size,
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+        "<OME xmlns=\"http://www.openmicroscopy.org/Schemas/OME/2016-06\">"
+        "<Image ID=\"Image:0\"><Pixels ID=\"Pixels:0\" DimensionOrder=\"XYCZT\" Type=\"%s\" "
+        "SizeX=\"%td\" SizeY=\"%td\" SizeC=\"1\" SizeZ=\"1\" SizeT=\"%td\"%s>"
+        "<Channel ID=\"Channel:0:0\" "
+        "SamplesPerPixel=\"1\"/><TiffData/></Pixels></Image><!--\n",
+        layout->sample == ATM_MOVIE_U16 ? "uint16" : "float", layout->width, layout->height,
+        layout->frames, extent);
+    used += put_camera(&layout->camera, text + used, size - used);
+    snprintf(text + used, (size_t)(size - used), "--></OME>\n");
+}
+
+char *atm_tiff_text_format(const struct atm_movie_layout *layout, bool ome) {
+    enum { SIZE = 2048 };
+    char *text = atm_mem_alloc(SIZE, 1);
+    if (text && ome)
+        put_ome(layout, text, SIZE);
+    else if (text)
+        put_imagej(&layout->camera, text, SIZE);
     return text;
 }

@@ -11,11 +11,19 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static const struct atm_camera CAMERA = {133.5, 100.25, 0.45, 300, 0.9, 74.4, NAN, {{0}, {0}, {0}}};
+static const struct atm_camera CAMERA = {.pixel_size_nm = 133.5,
+                                         .offset = 100.25,
+                                         .gain = 0.45,
+                                         .em_gain = 300,
+                                         .qe = 0.9,
+                                         .read_noise = 74.4,
+                                         .saturation = NAN,
+                                         .exposure_ms = 12.5};
 
 static void expect_camera(const struct atm_camera *camera) {
     assert_true(camera->pixel_size_nm == 133.5 && camera->offset == 100.25 && camera->gain == 0.45);
     assert_true(camera->em_gain == 300 && camera->qe == 0.9 && camera->read_noise == 74.4);
+    assert_true(camera->exposure_ms == 12.5);
 }
 
 static void write_frames(const char *path, enum atm_movie_sample sample, int frames, int announced,

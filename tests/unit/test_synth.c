@@ -367,8 +367,9 @@ static void filaments_cross_the_field(void **state) {
 static void camera_follows_the_photon_transfer(void **state) {
     (void)state;
     enum { N = 100000 };
-    const struct atm_camera cameras[] = {{100, 100, 0.45, 1, 1, 1.6, NAN, {{0}, {0}, {0}}},
-                                         {100, 400, 12.5, 300, 1, 0.25, NAN, {{0}, {0}, {0}}}};
+    const struct atm_camera cameras[] = {
+        {.offset = 100, .gain = 0.45, .em_gain = 1, .qe = 1, .read_noise = 1.6},
+        {.offset = 400, .gain = 12.5, .em_gain = 300, .qe = 1, .read_noise = 0.25}};
     const double means[] = {3.7, 47.3};
     double *expected = atm_mem_alloc(N, sizeof *expected);
     float *adu = atm_mem_alloc(N, sizeof *adu);
@@ -397,7 +398,8 @@ static void camera_follows_the_photon_transfer(void **state) {
 
 static void camera_without_noise_is_the_formula(void **state) {
     (void)state;
-    struct atm_camera camera = {100, 385.5, 2.25, 40, 0.9, 1.6, NAN, {{0}, {0}, {0}}};
+    struct atm_camera camera = {
+        .offset = 385.5, .gain = 2.25, .em_gain = 40, .qe = 0.9, .read_noise = 1.6};
     const double expected[] = {0, 2.385, 700.5};
     float adu[3];
     atm_exposure_execute(&camera, NULL, 3, expected, adu);
