@@ -118,11 +118,14 @@ static enum atm_status draw_sweep(struct atm_figure_set *set, struct sweep *swee
              "where this step stands.",
              set->first_frame + sweep->image, sweep->block + 1, note, shown, STEPS,
              ATM_FIGURE_LOW_PERCENT, ATM_FIGURE_HIGH_PERCENT);
-    const struct atm_panel_sheet sheet = {
-        sweep->panels, (int)(sweep->coordinates * sweep->rows * COLUMNS),
-        COLUMNS,       set->height,
-        set->width,    FIGURE_PANEL_PX,
-        title};
+    const struct atm_panel_sheet sheet = {.panels = sweep->panels,
+                                          .count =
+                                              (int)(sweep->coordinates * sweep->rows * COLUMNS),
+                                          .columns = COLUMNS,
+                                          .height = set->height,
+                                          .width = set->width,
+                                          .panel_px = FIGURE_PANEL_PX,
+                                          .title = title};
     return atm_render_panels(path, &sheet, err);
 }
 

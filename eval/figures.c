@@ -66,8 +66,13 @@ static enum atm_status draw_apart(struct atm_figure_set *set, ptrdiff_t image,
              set->first_frame + image, n < apart->blocks ? "the strongest " : "the ", n,
              atm_figure_set_error(set, apart->input, apart->output),
              set->truth ? ". Rings: true positions." : ".");
-    const struct atm_panel_sheet sheet = {panels,     (int)(2 + n),    BLOCK_COLUMNS, set->height,
-                                          set->width, FIGURE_PANEL_PX, title};
+    const struct atm_panel_sheet sheet = {.panels = panels,
+                                          .count = (int)(2 + n),
+                                          .columns = BLOCK_COLUMNS,
+                                          .height = set->height,
+                                          .width = set->width,
+                                          .panel_px = FIGURE_PANEL_PX,
+                                          .title = title};
     if (!status)
         status = atm_render_panels(path, &sheet, err);
     atm_mem_free(atoms);
@@ -119,8 +124,13 @@ static enum atm_status draw_interpolation(struct atm_figure_set *set, const ptrd
         "From test image %td to %td in %d steps: every block's latents (1 - t) z + t z', block "
         "by block; framed: the inputs.",
         set->first_frame + ends[0], set->first_frame + ends[1], MIXTURES);
-    const struct atm_panel_sheet sheet = {panels,     MIXTURES + 2,    MIX_COLUMNS, set->height,
-                                          set->width, FIGURE_PANEL_PX, title};
+    const struct atm_panel_sheet sheet = {.panels = panels,
+                                          .count = MIXTURES + 2,
+                                          .columns = MIX_COLUMNS,
+                                          .height = set->height,
+                                          .width = set->width,
+                                          .panel_px = FIGURE_PANEL_PX,
+                                          .title = title};
     return atm_render_panels(path, &sheet, err);
 }
 
@@ -176,8 +186,13 @@ static enum atm_status draw_pairs(struct atm_figure_set *set, ptrdiff_t n, struc
              "%td test images spread evenly over the set: input and output, 0 black to 1 white, "
              "and relative squared error; their mean %.2g.",
              n, sum / counted);
-    const struct atm_panel_sheet sheet = {
-        p->panels, (int)(2 * n), 2 * PAIRS_PER_ROW, set->height, set->width, 128, title};
+    const struct atm_panel_sheet sheet = {.panels = p->panels,
+                                          .count = (int)(2 * n),
+                                          .columns = 2 * PAIRS_PER_ROW,
+                                          .height = set->height,
+                                          .width = set->width,
+                                          .panel_px = 128,
+                                          .title = title};
     return atm_render_panels(path, &sheet, err);
 }
 

@@ -20,6 +20,7 @@ static const double DARK_QUANTILE = 0.005, BRIGHT_QUANTILE = 0.998;
 struct layout {
     ptrdiff_t zoom, columns, height, width; /* of one magnified panel */
     ptrdiff_t top;                          /* of the first row: the title's height */
+    double origin_x, origin_y, binning;
     struct atm_colormap map;
     uint8_t *rgb;  /* (height, width, 3) of an image */
     float *sorted; /* (height, width) */
@@ -41,8 +42,8 @@ static struct atm_colormap_range automatic_range(const float *image, ptrdiff_t p
 
 /* Centre of (x, y) px on the canvas. */
 static void place(const struct layout *layout, double x_px, double y_px, double *x, double *y) {
-    *x = (x_px + 0.5) * (double)layout->zoom;
-    *y = (y_px + 0.5) * (double)layout->zoom;
+    *x = (x_px - layout->origin_x + 0.5) / layout->binning * (double)layout->zoom;
+    *y = (y_px - layout->origin_y + 0.5) / layout->binning * (double)layout->zoom;
 }
 
 static void add_cross(cairo_t *cr, double x, double y, double arm) {
@@ -170,6 +171,8 @@ static enum atm_status plan_layout(struct layout *layout, const struct atm_panel
     layout->columns = sheet->columns < sheet->count ? sheet->columns : sheet->count;
     layout->top = TITLE_PX * title_lines(NULL, sheet->title);
     layout->zoom = longer < panel_px ? panel_px / longer : 1;
+    layout->origin_x = sheet->origin_x, layout->origin_y = sheet->origin_y;
+    layout->binning = sheet->binning > 0 ? sheet->binning : 1;
     layout->height = height * layout->zoom;
     layout->width = width * layout->zoom;
     layout->rgb = atm_mem_alloc((size_t)height * (size_t)width, 3);

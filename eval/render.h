@@ -99,6 +99,9 @@ struct atm_panel_sheet {
     ptrdiff_t height, width; /* of every image */
     ptrdiff_t panel_px;      /* the longer side is magnified to at most this; 0: 320 */
     const char *title;       /* lines above the panels, or NULL */
+    /* Where marks and rings are counted from, and how many of their pixels one of the image is; 0
+     * counts as 1. */
+    double origin_x, origin_y, binning;
 };
 enum atm_status atm_render_panels(const char *path, const struct atm_panel_sheet *sheet,
                                   struct atm_err *err);

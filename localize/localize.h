@@ -20,18 +20,28 @@ struct atm_input_options {
     char path[ATM_KEY_TEXT_SIZE]; /* movie of the train and localize stages; empty: the synth stage's */
     int64_t first_frame;
     int64_t frame_count;     /* 0: all */
+    char roi[ATM_KEY_TEXT_SIZE]; /* as atm_movie_roi_parse reads it */
+    int64_t binning;             /* 0 counts as 1 */
+    bool follow;
+    double follow_s;
+    int64_t follow_frames;
     bool allow_truncated;
     int background;          /* enum atm_input_background */
     double scale;            /* image units that become 1 for the network; auto: from the movie */
 };
 extern const struct atm_section atm_input_section;
+/* What of it concerns opening the movie. */
+enum atm_status atm_input_movie_options(const struct atm_input_options *input,
+                                        struct atm_movie_options *options, struct atm_err *err);
 
 /* Frames come in chunks of ATM_SOURCE_CHUNK (the last may be shorter), which also is the stretch of time
  * over which the background is taken as constant, but for frames whose level jumps. */
 enum { ATM_SOURCE_CHUNK = 64 };
 
 struct atm_source_info {
-    ptrdiff_t frames, height, width, chunks; /* after first_frame and frame_count */
+    ptrdiff_t frames, height, width, chunks; /* after first_frame, frame_count, roi and binning */
+    struct atm_movie_roi field; /* where that lies, in pixels of the camera: x, y and whole size */
+    ptrdiff_t binning;
     ptrdiff_t first_frame;
     struct atm_camera camera; /* merged */
     bool photons;             /* images are photons; otherwise ADU ("relative units") */
@@ -54,6 +64,12 @@ struct atm_movie *atm_source_movie(struct atm_source *source); /* borrowed */
 /* Chunk `index`: image and background, each (count, H, W) in photons or ADU; *count receives the frames. */
 enum atm_status atm_source_read(struct atm_source *source, ptrdiff_t index, float *image,
                                 float *background, ptrdiff_t *count, struct atm_err *err);
+/* Where input.follow is set, the source begins with input.follow_frames frames, for which opening has
+ * waited. Before each chunk from then on: wait until it is complete, the movie has not grown for
+ * input.follow_s, or the sink wants to stop; the info's frames and chunks are then up to there. */
+void atm_source_follow(struct atm_source *source, ptrdiff_t chunk, const struct atm_sink *sink);
+/* Rows in pixels of the source become such of the camera's whole field. */
+void atm_source_to_field(const struct atm_source *source, struct atm_loc *rows, ptrdiff_t count);
 void atm_source_close(struct atm_source **source);
 
 /* ---- Learning and calibration ---- */
@@ -89,6 +105,7 @@ enum atm_status atm_calibrate_model(struct atm_model *model,
 struct atm_localize_options {
     double seed_threshold; /* blocks weaker than this many background standard deviations are no seeds */
     bool refine;           /* false: raw blocks */
+    bool follow;           /* not a key: the source follows its movie; a stop is then its end */
 };
 extern const struct atm_section atm_localize_section;
 

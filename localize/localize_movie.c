@@ -23,7 +23,9 @@ struct run {
     int threads;
     float *image, *background; /* (ATM_SOURCE_CHUNK, H, W) */
     struct atm_table seeds[ATM_SOURCE_CHUNK], found[ATM_SOURCE_CHUNK];
-    float *chi2; /* (frames) */
+    float *chi2; /* (room), one a frame */
+    ptrdiff_t room;
+    bool follow; /* the movie grows */
 };
 
 static void run_free(struct run *run) {
@@ -61,6 +63,8 @@ static enum atm_status run_create(struct run *run, struct atm_source *source,
     }
     run->image = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, sizeof *run->image);
     run->background = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, sizeof *run->background);
+    run->room = info->frames;
+    run->follow = options->follow;
     run->chi2 = atm_mem_alloc((size_t)info->frames, sizeof *run->chi2);
     if (!run->image || !run->background || !run->chi2)
         return atm_err_memory(err, "localizing");
@@ -190,21 +194,42 @@ static enum atm_status one_chunk(struct run *run, ptrdiff_t chunk, struct atm_jo
     return status;
 }
 
+/* A movie that grows: wait for the chunk. There may be none, at the end or where the user stops. */
+static enum atm_status more_frames(struct run *run, ptrdiff_t chunk, const struct atm_sink *sink,
+                                   struct atm_err *err) {
+    atm_source_follow(run->source, chunk, sink);
+    const ptrdiff_t frames = run->info->frames;
+    if (frames <= run->room)
+        return ATM_OK;
+    float *chi2 = atm_mem_grow(run->chi2, (size_t)run->room, 2 * (size_t)frames, sizeof *chi2);
+    if (!chi2)
+        return atm_err_memory(err, "localizing");
+    run->chi2 = chi2;
+    run->room = 2 * frames;
+    return ATM_OK;
+}
+
 static enum atm_status all_chunks(struct run *run, ptrdiff_t first_chunk,
                                   struct atm_journal *journal, const struct atm_sink *sink,
                                   struct atm_table *table, struct atm_err *err) {
     const struct atm_source_info *info = run->info;
-    for (ptrdiff_t c = first_chunk; c < info->chunks; c++) {
-        if (atm_log_stopped(sink))
+    const bool follow = run->follow;
+    for (ptrdiff_t c = first_chunk; c < info->chunks || follow; c++) {
+        enum atm_status status = follow ? more_frames(run, c, sink, err) : ATM_OK;
+        if (status || c >= info->chunks)
+            return status;
+        if (atm_log_stopped(sink) && !follow)
             return atm_err_set(err, ATM_STOPPED,
                                "stopped at frame %td of %td; the same command continues",
                                c * ATM_SOURCE_CHUNK, info->frames);
-        enum atm_status status = one_chunk(run, c, journal, table, err);
+        status = one_chunk(run, c, journal, table, err);
         if (status)
             return status;
         ptrdiff_t done = (c + 1) * ATM_SOURCE_CHUNK;
         done = done < info->frames ? done : info->frames;
         atm_log_progress(sink, "frames", done, info->frames, "%td localizations", table->count);
+        if (follow && info->frames % ATM_SOURCE_CHUNK)
+            return ATM_OK; /* a chunk that is not whole is the last */
     }
     return ATM_OK;
 }
@@ -218,7 +243,8 @@ static void describe(struct run *run, struct atm_table *table,
                      struct atm_localize_summary *summary) {
     const struct atm_source_info *info = run->info;
     table->frames = info->first_frame + info->frames;
-    table->height = info->height, table->width = info->width;
+    table->height = info->field.height, table->width = info->field.width;
+    atm_source_to_field(run->source, table->rows, table->count);
     table->pixel_size_nm = info->camera.pixel_size_nm;
     table->columns = ATM_COLUMN_PHOTONS | ATM_COLUMN_SIGMA;
     if (run->options->refine)

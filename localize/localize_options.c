@@ -8,6 +8,19 @@ static const struct atm_key input_keys[] = {
     ATM_KEY_STRING(INPUT, path, "", "the movie; empty: the one that the synth stage makes"),
     ATM_KEY(INPUT, first_frame, INT, "0", 0, 1e12, "frames", "frames before this one are left out"),
     ATM_KEY(INPUT, frame_count, INT, "0", 0, 1e12, "frames", "frames used; 0: all"),
+    ATM_KEY_STRING(INPUT, roi, "",
+                   "region of interest: x, y, width, height in px; empty: all. Tables stay in the "
+                   "coordinates of the whole field"),
+    ATM_KEY(INPUT, binning, INT, "1", 1, 16, "px",
+            "so many pixels in both directions are added up, 1: none. Tables stay in pixels of the "
+            "camera"),
+    ATM_KEY(INPUT, follow, BOOL, "no", 0, 0, "",
+            "the file is still being written: go on as frames come"),
+    ATM_KEY(INPUT, follow_s, DOUBLE, "10", 0.1, 86400, "s",
+            "follow: a movie that has not grown for so long is complete"),
+    ATM_KEY(
+        INPUT, follow_frames, INT, "512", 64, 1e7, "frames",
+        "follow: begin when so many are there; they alone tell noise and brightness, and train"),
     ATM_KEY(INPUT, allow_truncated, BOOL, "no", 0, 0, "",
             "use the whole frames of a file that was cut off"),
     ATM_KEY_CHOOSE(INPUT, background, "auto", backgrounds,
@@ -17,6 +30,13 @@ static const struct atm_key input_keys[] = {
 };
 const struct atm_section atm_input_section = {"input", "the movie that is learned and localized",
                                               input_keys, sizeof input_keys / sizeof *input_keys};
+
+enum atm_status atm_input_movie_options(const struct atm_input_options *input,
+                                        struct atm_movie_options *options, struct atm_err *err) {
+    *options =
+        (struct atm_movie_options){.allow_truncated = input->allow_truncated || input->follow};
+    return atm_movie_roi_parse(input->roi, "input.roi", &options->roi, err);
+}
 
 #define LOCALIZE struct atm_localize_options
 static const struct atm_key localize_keys[] = {

@@ -6,6 +6,7 @@
 #include <gsl/gsl_sort_float.h>
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 enum { SAMPLED_CHUNKS = 4, SAMPLED_FRAMES = 8 /* of a chunk, at most */ };
 
@@ -13,8 +14,11 @@ struct atm_source {
     struct atm_movie *movie; /* owned */
     struct atm_input_options options;
     struct atm_source_info info;
-    float *pixel_offset, *pixel_gain; /* (H, W); photons = (ADU - offset) * gain */
-    float *variance, *saturation;     /* (H, W) or NULL: see the info */
+    ptrdiff_t width, pixels;          /* of the movie's frames, before binning */
+    float *pixel_offset, *pixel_gain; /* (pixels); photons = (ADU - offset) * gain */
+    float *variance, *saturation;     /* (pixels), then (H, W), or NULL: see the info */
+    float *full;                      /* (pixels) saturation before binning; NULL: none */
+    float *raw;                       /* (ATM_SOURCE_CHUNK, pixels) where pixels are binned */
     float *map;                       /* (H, W) */
     float *offsets;                   /* (ATM_SOURCE_CHUNK) */
 };
@@ -25,17 +29,111 @@ struct atm_movie *atm_source_movie(struct atm_source *s) {
     return s->movie;
 }
 
+/* ---- Frames ---- */
+
+/* An image of the camera's pixels, (pixels), added up to one of the source's, (H, W); where one of
+ * them is saturated, the sum is made to look so. */
+static void bin(const struct atm_source *s, const float *from, float *to) {
+    const struct atm_source_info *info = &s->info;
+    const ptrdiff_t b = info->binning;
+    for (ptrdiff_t i = 0; i < info->height * info->width; i++) {
+        const ptrdiff_t corner = i / info->width * b * s->width + i % info->width * b;
+        bool saturated = false;
+        to[i] = 0;
+        for (ptrdiff_t k = 0; k < b * b; k++) {
+            ptrdiff_t at = corner + k / b * s->width + k % b;
+            to[i] += from[at];
+            saturated = saturated || (s->full && from[at] >= s->full[at]);
+        }
+        if (saturated)
+            to[i] = fmaxf(to[i], s->saturation[i]);
+    }
+}
+
+static enum atm_status read_photons(struct atm_source *s, ptrdiff_t first, ptrdiff_t count,
+                                    float *image, struct atm_err *err) {
+    const struct atm_source_info *info = &s->info;
+    float *raw = s->raw ? s->raw : image;
+    enum atm_status status = atm_movie_read(s->movie, first, count, raw, err);
+    if (status)
+        return status;
+    for (ptrdiff_t i = 0; i < count * s->pixels; i++)
+        raw[i] = (raw[i] - s->pixel_offset[i % s->pixels]) * s->pixel_gain[i % s->pixels];
+    for (ptrdiff_t t = 0; t < count && s->raw; t++)
+        bin(s, raw + t * s->pixels, image + t * info->height * info->width);
+    return ATM_OK;
+}
+
+void atm_source_to_field(const struct atm_source *s, struct atm_loc *rows, ptrdiff_t count) {
+    const struct atm_source_info *info = &s->info;
+    const double b = (double)info->binning;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        struct atm_loc *row = &rows[i];
+        row->x = (double)info->field.x + (row->x + 0.5) * b - 0.5;
+        row->y = (double)info->field.y + (row->y + 0.5) * b - 0.5;
+        double *const lengths[] = {&row->sx,    &row->sy,     &row->x_unc,
+                                   &row->y_unc, &row->sx_unc, &row->sy_unc};
+        for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++)
+            *lengths[k] *= b;
+        row->background /= b * b; /* photons per pixel */
+        row->background_unc /= b * b;
+    }
+}
+
+/* ---- Movies that grow ---- */
+
+static ptrdiff_t frames_there(const struct atm_source *s, ptrdiff_t wanted) {
+    ptrdiff_t there = atm_movie_info(s->movie)->frames - (ptrdiff_t)s->options.first_frame;
+    ptrdiff_t most = (ptrdiff_t)s->options.frame_count;
+    wanted = most && most < wanted ? most : wanted;
+    return there < 0 ? 0 : there < wanted ? there : wanted;
+}
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Until that many frames are there, or no more come. */
+static void wait_for_frames(struct atm_source *s, ptrdiff_t wanted, const struct atm_sink *sink) {
+    const struct timespec pause = {0, 100000000};
+    const ptrdiff_t most = (ptrdiff_t)s->options.frame_count;
+    ptrdiff_t all = atm_movie_info(s->movie)->frames;
+    wanted = most && most < wanted ? most : wanted;
+    for (double last = now_s(); frames_there(s, wanted) < wanted && !atm_log_stopped(sink) &&
+                                now_s() - last < s->options.follow_s;) {
+        nanosleep(&pause, NULL);
+        atm_movie_refresh(&s->movie);
+        if (atm_movie_info(s->movie)->frames > all)
+            last = now_s();
+        all = atm_movie_info(s->movie)->frames;
+    }
+}
+
+static void set_frames(struct atm_source *s, ptrdiff_t frames) {
+    s->info.frames = frames;
+    s->info.chunks = (frames + ATM_SOURCE_CHUNK - 1) / ATM_SOURCE_CHUNK;
+}
+
+void atm_source_follow(struct atm_source *s, ptrdiff_t chunk, const struct atm_sink *sink) {
+    const ptrdiff_t wanted = (chunk + 1) * ATM_SOURCE_CHUNK;
+    if (!s->options.follow)
+        return;
+    wait_for_frames(s, wanted, sink);
+    ptrdiff_t there = frames_there(s, wanted);
+    set_frames(s, atm_log_stopped(sink) ? chunk * ATM_SOURCE_CHUNK : there);
+}
+
 enum atm_status atm_source_read(struct atm_source *s, ptrdiff_t index, float *image,
                                 float *background, ptrdiff_t *count, struct atm_err *err) {
     const struct atm_source_info *info = &s->info;
     ptrdiff_t first = index * ATM_SOURCE_CHUNK, left = info->frames - first;
     ptrdiff_t n = left < ATM_SOURCE_CHUNK ? left : ATM_SOURCE_CHUNK;
     ptrdiff_t pixels = info->height * info->width;
-    enum atm_status status = atm_movie_read(s->movie, info->first_frame + first, n, image, err);
+    enum atm_status status = read_photons(s, info->first_frame + first, n, image, err);
     if (status)
         return status;
-    for (ptrdiff_t i = 0; i < n * pixels; i++)
-        image[i] = (image[i] - s->pixel_offset[i % pixels]) * s->pixel_gain[i % pixels];
     *count = n;
     if (s->options.background == ATM_BACKGROUND_NONE) {
         memset(background, 0, (size_t)(n * pixels) * sizeof *background);
@@ -134,14 +232,18 @@ static enum atm_status choose_frames(struct atm_source *s, const char *path, str
     struct atm_source_info *info = &s->info;
     info->first_frame = (ptrdiff_t)s->options.first_frame;
     ptrdiff_t left = movie->frames - info->first_frame, wanted = (ptrdiff_t)s->options.frame_count;
-    if (left <= 0 || wanted > left)
+    if (left <= 0 || (wanted > left && !s->options.follow))
         return atm_err_set(err, ATM_FAIL,
                            "%s: has %td frames; input.first_frame = %td and input.frame_count = "
                            "%td ask for more",
                            path, movie->frames, info->first_frame, wanted);
-    info->frames = wanted ? wanted : left;
-    info->chunks = (info->frames + ATM_SOURCE_CHUNK - 1) / ATM_SOURCE_CHUNK;
-    info->height = movie->height, info->width = movie->width;
+    set_frames(s, s->options.follow ? frames_there(s, (ptrdiff_t)s->options.follow_frames)
+                  : wanted          ? wanted
+                                    : left);
+    info->field = movie->field;
+    info->binning = s->options.binning > 1 ? (ptrdiff_t)s->options.binning : 1;
+    s->width = movie->width, s->pixels = movie->height * movie->width;
+    info->height = movie->height / info->binning, info->width = movie->width / info->binning;
     if (info->height < 8 || info->width < 8)
         return atm_err_set(err, ATM_FAIL, "%s: frames of %td x %td px; at least 8 x 8 are needed",
                            path, info->height, info->width);
@@ -166,11 +268,12 @@ static enum atm_status read_maps(struct atm_source *s, struct atm_err *err) {
     } maps[] = {{info->camera.maps.offset, -1e6, &s->pixel_offset},
                 {info->camera.maps.gain, 1e-6, &s->pixel_gain},
                 {info->camera.maps.variance, 0, &s->variance}};
+    const struct atm_movie_info *movie = atm_movie_info(s->movie);
     enum atm_status status = ATM_OK;
     for (size_t i = 0; i < sizeof maps / sizeof *maps && !status; i++)
         if (maps[i].path[0])
-            status = atm_camera_read_map(maps[i].path, info->height, info->width, maps[i].least,
-                                         maps[i].map, &info->maps_hash, err);
+            status = atm_camera_read_map(maps[i].path, movie, maps[i].least, maps[i].map,
+                                         &info->maps_hash, err);
     return status;
 }
 
@@ -186,7 +289,7 @@ static bool fill(float **map, ptrdiff_t pixels, double value) {
  * for all pixels at once is the mean of a map. */
 static enum atm_status know_camera(struct atm_source *s, struct atm_err *err) {
     struct atm_source_info *info = &s->info;
-    const ptrdiff_t pixels = info->height * info->width;
+    const ptrdiff_t pixels = s->pixels;
     double offset, gain;
     enum atm_status status = read_maps(s, err);
     if (status)
@@ -212,8 +315,48 @@ static enum atm_status know_camera(struct atm_source *s, struct atm_err *err) {
         if (s->saturation)
             s->saturation[i] = (s->saturation[i] - s->pixel_offset[i]) * s->pixel_gain[i];
     }
-    info->variance = s->variance, info->saturation = s->saturation;
     return ATM_OK;
+}
+
+/* The camera of the pixels that were added up. */
+static enum atm_status bin_camera(struct atm_source *s, struct atm_err *err) {
+    struct atm_source_info *info = &s->info;
+    const size_t binned = (size_t)(info->height * info->width);
+    float **const maps[] = {&s->variance, &s->saturation};
+    if (info->binning == 1)
+        return ATM_OK;
+    s->raw = atm_mem_alloc((size_t)s->pixels, ATM_SOURCE_CHUNK * sizeof *s->raw);
+    if (!s->raw)
+        return atm_err_memory(err, "the pixels to be binned");
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+        if (!*maps[i])
+            continue;
+        float *sum = atm_mem_alloc(binned, sizeof *sum);
+        if (!sum)
+            return atm_err_memory(err, "the camera's pixels");
+        bin(s, *maps[i], sum);
+        if (maps[i] == &s->saturation)
+            s->full = s->saturation;
+        else
+            atm_mem_free(*maps[i]);
+        *maps[i] = sum;
+    }
+    info->camera.read_noise *= (double)info->binning;
+    return ATM_OK;
+}
+
+/* Of a movie that is being written not even the first frame may be there yet. */
+static enum atm_status open_movie(struct atm_source *s, const char *path,
+                                  const struct atm_movie_options *options, struct atm_err *err) {
+    const struct timespec pause = {0, 100000000};
+    const double start = now_s();
+    enum atm_status status;
+    while ((status = atm_movie_open(path, options, &s->movie, err)) && s->options.follow &&
+           now_s() - start < s->options.follow_s)
+        nanosleep(&pause, NULL);
+    if (!status && s->options.follow)
+        wait_for_frames(s, (ptrdiff_t)(s->options.first_frame + s->options.follow_frames), NULL);
+    return status;
 }
 
 enum atm_status atm_source_open(const char *path, const struct atm_input_options *options,
@@ -223,8 +366,10 @@ enum atm_status atm_source_open(const char *path, const struct atm_input_options
     if (!s)
         return atm_err_memory(err, "reading the movie");
     s->options = *options;
-    const struct atm_movie_options movie_options = {options->allow_truncated};
-    enum atm_status status = atm_movie_open(path, &movie_options, &s->movie, err);
+    struct atm_movie_options movie_options;
+    enum atm_status status = atm_input_movie_options(options, &movie_options, err);
+    if (!status)
+        status = open_movie(s, path, &movie_options, err);
     if (!status)
         status = choose_frames(s, path, err);
     if (!status) {
@@ -233,6 +378,9 @@ enum atm_status atm_source_open(const char *path, const struct atm_input_options
         s->offsets = atm_mem_alloc(ATM_SOURCE_CHUNK, sizeof *s->offsets);
         status = s->map && s->offsets ? know_camera(s, err) : atm_err_memory(err, path);
     }
+    if (!status)
+        status = bin_camera(s, err);
+    s->info.variance = s->variance, s->info.saturation = s->saturation;
     if (!status)
         status = measure(s, err);
     if (status)
@@ -245,8 +393,9 @@ void atm_source_close(struct atm_source **source) {
     if (!*source)
         return;
     atm_movie_close(&(*source)->movie);
-    float *maps[] = {(*source)->map, (*source)->pixel_offset, (*source)->pixel_gain,
-                     (*source)->variance, (*source)->saturation};
+    float *maps[] = {(*source)->map,      (*source)->pixel_offset, (*source)->pixel_gain,
+                     (*source)->variance, (*source)->saturation,   (*source)->full,
+                     (*source)->raw};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         atm_mem_free(maps[i]);
     atm_mem_free((*source)->offsets);

@@ -30,28 +30,40 @@ static enum atm_status copy_frames(const struct atm_call *call, struct atm_movie
     return status;
 }
 
-/* The truth of the frames that are kept, counted from the first of them. */
+static bool is_inside(const struct atm_loc *row, const struct atm_movie_info *info) {
+    return row->x >= -0.5 && row->x < (double)info->width - 0.5 && row->y >= -0.5 &&
+           row->y < (double)info->height - 0.5;
+}
+
+/* The truth of the frames and the region that are kept, counted from the first of them. */
 static enum atm_status read_truth(const char *path, ptrdiff_t first, ptrdiff_t count,
-                                  struct atm_table *truth, struct atm_err *err) {
+                                  const struct atm_movie_info *info, struct atm_table *truth,
+                                  struct atm_err *err) {
+    const bool whole = info->width == info->field.width && info->height == info->field.height;
     enum atm_status status = atm_table_read(path, (double)NAN, truth, err);
     ptrdiff_t kept = 0;
     for (ptrdiff_t i = 0; !status && i < truth->count; i++) {
-        if (truth->rows[i].frame < first || truth->rows[i].frame >= first + count)
-            continue;
-        truth->rows[kept] = truth->rows[i];
-        truth->rows[kept++].frame -= first;
+        struct atm_loc row = truth->rows[i];
+        row.frame -= first;
+        row.x -= (double)info->field.x;
+        row.y -= (double)info->field.y;
+        if (row.frame >= 0 && row.frame < count && (whole || is_inside(&row, info)))
+            truth->rows[kept++] = row;
     }
     truth->count = kept;
     truth->frames = count;
+    truth->height = info->height;
+    truth->width = info->width;
     return status;
 }
 
 /* Into the HDF5 stack, or beside a TIFF. */
-static enum atm_status write_truth(const struct atm_call *call, ptrdiff_t first, ptrdiff_t count,
+static enum atm_status write_truth(const struct atm_call *call, const struct atm_movie_info *info,
+                                   ptrdiff_t first, ptrdiff_t count,
                                    struct atm_movie_writer *writer, struct atm_err *err) {
     struct atm_table truth;
     atm_table_init(&truth);
-    enum atm_status status = read_truth(call->args[0], first, count, &truth, err);
+    enum atm_status status = read_truth(call->args[0], first, count, info, &truth, err);
     if (!status && (atm_path_ends(call->args[1], ".h5") || atm_path_ends(call->args[1], ".hdf5"))) {
         status = atm_movie_add_truth(writer, &truth, err);
     } else if (!status) {
@@ -70,6 +82,8 @@ static enum atm_status write_movie(const struct atm_call *call, struct atm_movie
                                    const char *provenance, struct atm_err *err) {
     const struct atm_movie_info *info = atm_movie_info(movie);
     ptrdiff_t first = call->config.input.first_frame, count = call->config.input.frame_count;
+    if (call->config.input.binning > 1)
+        return atm_err_set(err, ATM_USAGE, "convert adds no pixels up: input.binning must be 1");
     if (first >= info->frames)
         return atm_err_set(err, ATM_FAIL, "%s: input.first_frame is %td, but there are %td frames",
                            call->args[0], first, info->frames);
@@ -89,7 +103,7 @@ static enum atm_status write_movie(const struct atm_call *call, struct atm_movie
     if (!status)
         status = copy_frames(call, movie, first, count, writer, err);
     if (!status && info->has_truth)
-        status = write_truth(call, first, count, writer, err);
+        status = write_truth(call, info, first, count, writer, err);
     if (!status)
         return atm_movie_finish(&writer, err);
     atm_movie_discard(&writer);
@@ -97,11 +111,13 @@ static enum atm_status write_movie(const struct atm_call *call, struct atm_movie
 }
 
 static enum atm_status convert_movie(const struct atm_call *call, struct atm_err *err) {
-    const struct atm_movie_options options = {call->config.input.allow_truncated};
+    struct atm_movie_options options;
     struct atm_movie *movie = NULL;
     struct atm_provenance_input input = {"movie", 0};
     char *provenance = NULL;
-    enum atm_status status = atm_movie_open(call->args[0], &options, &movie, err);
+    enum atm_status status = atm_input_movie_options(&call->config.input, &options, err);
+    if (!status)
+        status = atm_movie_open(call->args[0], &options, &movie, err);
     if (!status)
         status = atm_movie_hash(movie, &input.hash, err);
     if (!status) {

@@ -37,10 +37,12 @@ static void print_camera(const struct atm_camera *file, const struct atm_camera 
 }
 
 static enum atm_status print_movie(const struct atm_call *call, struct atm_err *err) {
-    const struct atm_movie_options options = {call->config.input.allow_truncated};
+    struct atm_movie_options options;
     struct atm_movie *movie = NULL;
     uint64_t hash;
-    enum atm_status status = atm_movie_open(call->args[0], &options, &movie, err);
+    enum atm_status status = atm_input_movie_options(&call->config.input, &options, err);
+    if (!status)
+        status = atm_movie_open(call->args[0], &options, &movie, err);
     if (!status)
         status = atm_movie_hash(movie, &hash, err);
     if (!status) {

@@ -122,7 +122,8 @@ const struct atm_command atm_command_localize = {
         "continues to the same bytes.",
     .min_args = 1,
     .max_args = 1,
-    .options = ATM_OPTION_OUTPUT_NEEDED | ATM_OPTION_MODEL | ATM_OPTION_TRUNCATED,
+    .options =
+        ATM_OPTION_OUTPUT_NEEDED | ATM_OPTION_MODEL | ATM_OPTION_TRUNCATED | ATM_OPTION_FOLLOW,
     .sections = ATM_SECTION_RUN | ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE |
                 ATM_SECTIONS_LOCALIZE | ATM_SECTION_RENDER,
     .run = run,

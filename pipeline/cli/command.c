@@ -9,6 +9,7 @@ enum {
     LONG_THREADS,
     LONG_MODEL,
     LONG_TRUNCATED,
+    LONG_FOLLOW,
     LONG_JSON,
     LONG_QUIET,
     LONG_UNDER,
@@ -22,6 +23,7 @@ static const struct option long_options[] = {
     {"threads", required_argument, NULL, LONG_THREADS},
     {"model", required_argument, NULL, LONG_MODEL},
     {"allow-truncated", no_argument, NULL, LONG_TRUNCATED},
+    {"follow", no_argument, NULL, LONG_FOLLOW},
     {"json", no_argument, NULL, LONG_JSON},
     {"quiet", no_argument, NULL, LONG_QUIET},
     {"fail-under", required_argument, NULL, LONG_UNDER},
@@ -35,7 +37,7 @@ struct line {
     const char **sets; /* owned array of borrowed assignments */
     int set_count;
     const char *threads;
-    bool allow_truncated;
+    bool allow_truncated, follow;
 };
 
 static enum atm_status not_accepted(const struct atm_command *command, const char *option,
@@ -92,6 +94,9 @@ static enum atm_status accept(const struct atm_command *command, int code, char 
         line->allow_truncated = true;
         return options & ATM_OPTION_TRUNCATED ? ATM_OK
                                               : not_accepted(command, "--allow-truncated", err);
+    case LONG_FOLLOW:
+        line->follow = true;
+        return options & ATM_OPTION_FOLLOW ? ATM_OK : not_accepted(command, "--follow", err);
     case LONG_JSON:
         call->json = true;
         return options & ATM_OPTION_JSON ? ATM_OK : not_accepted(command, "--json", err);
@@ -141,6 +146,8 @@ static enum atm_status configure(const struct atm_command *command, const struct
     }
     if (line->allow_truncated)
         call->config.input.allow_truncated = true;
+    if (line->follow)
+        call->config.input.follow = true;
     return status ? status : atm_camera_read_file(&call->config.camera, err);
 }
 
@@ -186,6 +193,8 @@ void atm_command_print_help(const struct atm_command *command) {
         puts("  --model MODEL              use this model instead of training on the movie");
     if (command->options & ATM_OPTION_TRUNCATED)
         puts("  --allow-truncated          take the whole frames of a file that was cut off");
+    if (command->options & ATM_OPTION_FOLLOW)
+        puts("  --follow                   the movie is still being written: go on as frames come");
     if (command->options & ATM_OPTION_JSON)
         puts("  --json                     print JSON instead of text");
     if (command->options & ATM_OPTION_LIMITS)

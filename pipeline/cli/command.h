@@ -15,6 +15,7 @@ enum {
     ATM_OPTION_JSON = 1 << 4,            /* --json */
     ATM_OPTION_CONFIG_ARGUMENT = 1 << 5, /* the positional argument is the configuration */
     ATM_OPTION_LIMITS = 1 << 6,          /* --fail-under, --fail-over */
+    ATM_OPTION_FOLLOW = 1 << 8,          /* --follow */
 };
 
 /* What scores must reach: "jaccard=0.9". */

@@ -15,16 +15,16 @@ enum atm_status atm_stage_localize_provenance(struct atm_source *source,
     enum atm_status status = atm_movie_hash(atm_source_movie(source), &inputs[0].hash, err);
     if (status)
         return status;
-    *provenance = atm_provenance_create(config, ATM_SECTIONS_LOCALIZE, inputs,
-                                        inputs[2].hash ? 3 : 2);
+    *provenance =
+        atm_provenance_create(config, ATM_SECTIONS_LOCALIZE, inputs, inputs[2].hash ? 3 : 2);
     return *provenance ? ATM_OK : atm_err_memory(err, "the provenance");
 }
 
 static void describe_movie(struct atm_source *source, struct atm_table *table) {
     const struct atm_source_info *info = atm_source_info(source);
     table->frames = table->frames ? table->frames : info->first_frame + info->frames;
-    table->height = info->height;
-    table->width = info->width;
+    table->height = info->field.height;
+    table->width = info->field.width;
     table->pixel_size_nm = info->camera.pixel_size_nm;
 }
 
@@ -65,12 +65,20 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
                                    struct atm_table *table, struct atm_err *err) {
     struct atm_localize_summary summary = {0};
     char *provenance = NULL;
-    enum atm_status status = atm_stage_localize_provenance(source, model, config, &provenance, err);
+    /* A movie that grows is another one when it has grown: no journal, and its hash at the end. */
+    const bool follow = config->input.follow;
+    struct atm_localize_options options = config->localize;
+    options.follow = follow;
+    enum atm_status status =
+        follow ? ATM_OK : atm_stage_localize_provenance(source, model, config, &provenance, err);
     if (status)
         return status;
-    atm_log(sink, ATM_LOG_INFO, "localizing");
-    status = atm_localize_movie(source, model, &config->localize, &config->refine, journal,
-                                atm_provenance_identity(provenance), sink, table, &summary, err);
+    atm_log(sink, ATM_LOG_INFO, follow ? "localizing as frames come; Ctrl-C ends" : "localizing");
+    status = atm_localize_movie(source, model, &options, &config->refine, follow ? NULL : journal,
+                                follow ? NULL : atm_provenance_identity(provenance), sink, table,
+                                &summary, err);
+    if (!status && follow)
+        status = atm_stage_localize_provenance(source, model, config, &provenance, err);
     if (status == ATM_STOPPED)
         atm_err_set(err, ATM_STOPPED, "the frames done are kept in %s; the same command continues",
                     journal);
@@ -82,7 +90,7 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
         say(atm_source_info(source), &summary, sink);
         status = write_tables(tables, table, sink, err);
     }
-    if (!status)
+    if (!status && !follow)
         unlink(journal);
     atm_mem_free(provenance);
     return status;

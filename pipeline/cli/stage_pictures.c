@@ -61,8 +61,14 @@ static enum atm_status draw_blocks(struct atm_source *source, const struct atm_m
             (struct atm_panel){.image = blocks + i * pixels, .caption = captions[3 + i]};
         snprintf(captions[3 + i], sizeof captions[3 + i], "block %d", i + 1);
     }
-    const struct atm_panel_sheet sheet = {panels, PANELS, COLUMNS, info->height, info->width, 0,
-                                          NULL};
+    const struct atm_panel_sheet sheet = {.panels = panels,
+                                          .count = PANELS,
+                                          .columns = COLUMNS,
+                                          .height = info->height,
+                                          .width = info->width,
+                                          .origin_x = (double)info->field.x,
+                                          .origin_y = (double)info->field.y,
+                                          .binning = (double)info->binning};
     return atm_render_panels(path, &sheet, err);
 }
 

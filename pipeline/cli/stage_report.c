@@ -100,7 +100,10 @@ static enum atm_status put_examples(const struct sheet *sheet, struct atm_err *e
                                                 .count = count,
                                                 .columns = 2,
                                                 .height = info->height,
-                                                .width = info->width};
+                                                .width = info->width,
+                                                .origin_x = (double)info->field.x,
+                                                .origin_y = (double)info->field.y,
+                                                .binning = (double)info->binning};
     name_figure(sheet, "frames.png", path);
     if (!status && count)
         status = atm_render_panels(path, &panel_sheet, err);

@@ -16,9 +16,10 @@ struct atm_camera atm_camera_merge(const struct atm_camera *base, const struct a
  * names lie beside it. Files that name a file themselves are refused. */
 enum atm_status atm_camera_read_file(struct atm_camera *camera, struct atm_err *err);
 
-/* A map of a camera: the only image of a TIFF or HDF5 file, (height, width), owned by the caller
- * (atm_mem_free). Values below least are refused. hash: the file's is mixed in. */
-enum atm_status atm_camera_read_map(const char *path, ptrdiff_t height, ptrdiff_t width,
+/* A map of a camera: the only image of a TIFF or HDF5 file, of the size of the movie's frames or
+ * of the field that they are a region of, which is then cut out. (height, width), owned by the
+ * caller (atm_mem_free). Values below least are refused. hash: the file's is mixed in. */
+enum atm_status atm_camera_read_map(const char *path, const struct atm_movie_info *movie,
                                     double least, float **map, uint64_t *hash,
                                     struct atm_err *err);
 

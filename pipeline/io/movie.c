@@ -82,6 +82,11 @@ static enum atm_status unknown_format(const char *path, struct atm_err *err) {
                        path, names);
 }
 
+static void show_all(struct atm_movie *movie) {
+    movie->shown = movie->info;
+    movie->shown.field = (struct atm_movie_roi){0, 0, movie->info.width, movie->info.height};
+}
+
 static enum atm_status create(const char *path, const struct atm_movie_options *options,
                               const struct atm_movie_format *format, struct atm_movie **movie,
                               struct atm_err *err) {
@@ -116,6 +121,8 @@ enum atm_status atm_movie_open_file(const char *path, const struct atm_movie_opt
     status = create(path, options, format, movie, err);
     if (status == ATM_OK)
         status = format->open(*movie, err);
+    if (status == ATM_OK)
+        show_all(*movie);
     if (status == ATM_OK && !(*movie)->files.count)
         status = atm_files_add(&(*movie)->files, "", 0, path, err);
     if (status != ATM_OK)
@@ -135,7 +142,9 @@ static enum atm_status open_joined(const char *path, const struct atm_movie_opti
     (*movie)->files = *files;
     *files = (struct atm_files){0};
     status = atm_movie_joined.open(*movie, err);
-    if (status != ATM_OK)
+    if (status == ATM_OK)
+        show_all(*movie);
+    else
         atm_movie_close(movie);
     return status;
 }
@@ -147,9 +156,20 @@ static enum atm_status open_recording(const char *path, const struct atm_movie_o
     if (status != ATM_OK || !(*movie)->in_parts)
         return status;
     struct atm_files files = (*movie)->files;
+    const ptrdiff_t announced = (*movie)->announced;
     (*movie)->files = (struct atm_files){0};
     atm_movie_close(movie);
-    return open_joined(path, options, &files, movie, err);
+    if (options && options->allow_truncated)
+        atm_files_cut(&files);
+    if (files.count == 0)
+        return atm_err_set(err, ATM_FAIL,
+                           "%s: says that the recording begins in another file, which is not there",
+                           path);
+    status = open_joined(path, options, &files, movie, err);
+    if (status == ATM_OK && options && options->allow_truncated &&
+        (*movie)->info.frames < announced)
+        (*movie)->shown.missing_frames = announced - (*movie)->info.frames;
+    return status;
 }
 
 static enum atm_status several_stacks(const char *path, struct atm_err *err) {
@@ -177,8 +197,8 @@ static enum atm_status open_list(const char *path, const struct atm_movie_option
     return several_stacks(path, err);
 }
 
-enum atm_status atm_movie_open(const char *path, const struct atm_movie_options *options,
-                               struct atm_movie **movie, struct atm_err *err) {
+static enum atm_status open_whole(const char *path, const struct atm_movie_options *options,
+                                  struct atm_movie **movie, struct atm_err *err) {
     struct stat info;
     struct atm_files files = {0};
     bool split = false;
@@ -196,7 +216,51 @@ enum atm_status atm_movie_open(const char *path, const struct atm_movie_options 
     return status;
 }
 
-const struct atm_movie_info *atm_movie_info(const struct atm_movie *movie) { return &movie->info; }
+enum { WHOLE_AT_ONCE = 16 }; /* frames, where a part of them is shown */
+
+static enum atm_status show_part(struct atm_movie *movie, const struct atm_movie_roi *roi,
+                                 struct atm_err *err) {
+    struct atm_movie_info *shown = &movie->shown;
+    if (roi->x > shown->width - roi->width || roi->y > shown->height - roi->height)
+        return atm_err_set(err, ATM_FAIL,
+                           "%s: has frames of %td x %td pixels; the region of %td x %td at x %td, "
+                           "y %td is not inside",
+                           movie->path, shown->width, shown->height, roi->width, roi->height,
+                           roi->x, roi->y);
+    shown->field.x = roi->x, shown->field.y = roi->y;
+    shown->width = roi->width, shown->height = roi->height;
+    movie->whole = atm_mem_alloc((size_t)(movie->info.height * movie->info.width),
+                                 WHOLE_AT_ONCE * sizeof *movie->whole);
+    return movie->whole ? ATM_OK : atm_err_memory(err, movie->path);
+}
+
+enum atm_status atm_movie_open(const char *path, const struct atm_movie_options *options,
+                               struct atm_movie **movie, struct atm_err *err) {
+    enum atm_status status = open_whole(path, options, movie, err);
+    if (status == ATM_OK && options && options->roi.width)
+        status = show_part(*movie, &options->roi, err);
+    if (status != ATM_OK)
+        atm_movie_close(movie);
+    return status;
+}
+
+enum atm_status atm_movie_roi_parse(const char *text, const char *key, struct atm_movie_roi *roi,
+                                    struct atm_err *err) {
+    long x, y, width, height;
+    int end = 0;
+    *roi = (struct atm_movie_roi){0};
+    if (!text[strspn(text, " ")])
+        return ATM_OK;
+    if (sscanf(text, " %ld , %ld , %ld , %ld %n", &x, &y, &width, &height, &end) < 4 || text[end] ||
+        x < 0 || y < 0 || width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE)
+        return atm_err_set(err, ATM_FAIL,
+                           "%s = %s: a region is x, y, width, height in pixels: 10, 20, 64, 64",
+                           key, text);
+    *roi = (struct atm_movie_roi){x, y, width, height};
+    return ATM_OK;
+}
+
+const struct atm_movie_info *atm_movie_info(const struct atm_movie *movie) { return &movie->shown; }
 
 const char *atm_movie_path(const struct atm_movie *movie) { return movie->path; }
 
@@ -210,7 +274,7 @@ static bool all_finite(const float *adu, ptrdiff_t count) {
 
 static enum atm_status check_pixels(const struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count,
                                     const float *adu, struct atm_err *err) {
-    const ptrdiff_t width = movie->info.width, pixels = movie->info.height * width;
+    const ptrdiff_t width = movie->shown.width, pixels = movie->shown.height * width;
     if (strstr(movie->info.sample, "int") || all_finite(adu, count * pixels))
         return ATM_OK;
     ptrdiff_t i = 0;
@@ -223,13 +287,37 @@ static enum atm_status check_pixels(const struct atm_movie *movie, ptrdiff_t fir
                        i % pixels % width, i % pixels / width);
 }
 
+static enum atm_status read_whole(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count,
+                                  float *adu, struct atm_err *err) {
+    return movie->ahead ? atm_movie_ahead_read(movie, first, count, adu, err)
+                        : movie->format->read(movie, first, count, adu, err);
+}
+
+static enum atm_status read_part(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count,
+                                 float *adu, struct atm_err *err) {
+    const struct atm_movie_info *shown = &movie->shown;
+    const ptrdiff_t width = movie->info.width, pixels = movie->info.height * width;
+    enum atm_status status = ATM_OK;
+    for (ptrdiff_t done = 0; done < count && status == ATM_OK; done += WHOLE_AT_ONCE) {
+        ptrdiff_t some = count - done < WHOLE_AT_ONCE ? count - done : WHOLE_AT_ONCE;
+        status = read_whole(movie, first + done, some, movie->whole, err);
+        for (ptrdiff_t row = 0; row < some * shown->height && status == ATM_OK; row++) {
+            ptrdiff_t y = shown->field.y + row % shown->height;
+            memcpy(adu + (done * shown->height + row) * shown->width,
+                   movie->whole + row / shown->height * pixels + y * width + shown->field.x,
+                   (size_t)shown->width * sizeof *adu);
+        }
+    }
+    return status;
+}
+
 enum atm_status atm_movie_read(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count,
                                float *adu, struct atm_err *err) {
     if (first < 0 || count < 0 || first > movie->info.frames || count > movie->info.frames - first)
         return atm_err_set(err, ATM_FAIL, "%s: has %td frames; there are no frames %td to %td",
                            movie->path, movie->info.frames, first, first + count - 1);
-    enum atm_status status = movie->ahead ? atm_movie_ahead_read(movie, first, count, adu, err)
-                                          : movie->format->read(movie, first, count, adu, err);
+    enum atm_status status = movie->whole ? read_part(movie, first, count, adu, err)
+                                          : read_whole(movie, first, count, adu, err);
     return status == ATM_OK ? check_pixels(movie, first, count, adu, err) : status;
 }
 
@@ -261,10 +349,22 @@ enum atm_status atm_movie_hash(struct atm_movie *movie, uint64_t *hash, struct a
     for (ptrdiff_t i = 0; i < movie->files.count && status == ATM_OK; i++)
         status = hash_file(movie->files.paths[i], state, block, BLOCK, err);
     if (status == ATM_OK)
-        *hash = movie->info.hash = XXH3_64bits_digest(state);
+        *hash = movie->shown.hash = XXH3_64bits_digest(state);
     atm_mem_free(block);
     XXH3_freeState(state);
     return status;
+}
+
+void atm_movie_refresh(struct atm_movie **movie) {
+    struct atm_movie *again = NULL, *old = *movie;
+    if (atm_movie_open(old->path, &old->options, &again, NULL) != ATM_OK)
+        return;
+    const struct atm_movie_info *info = atm_movie_info(again);
+    bool grown = info->frames > old->shown.frames && info->height == old->shown.height &&
+                 info->width == old->shown.width;
+    *movie = grown ? again : old;
+    old = grown ? old : again;
+    atm_movie_close(&old);
 }
 
 void atm_movie_close(struct atm_movie **movie) {
@@ -275,6 +375,7 @@ void atm_movie_close(struct atm_movie **movie) {
     atm_movie_ahead_free(&closed->reading_ahead);
     closed->format->close(closed);
     atm_files_free(&closed->files);
+    atm_mem_free(closed->whole);
     atm_mem_free(closed->path);
     atm_mem_free(closed);
 }

@@ -29,8 +29,17 @@ struct atm_camera {
     struct atm_camera_maps maps;
 };
 
+/* A part of the field; width 0: all of it. */
+struct atm_movie_roi {
+    ptrdiff_t x, y, width, height;
+};
+/* "x, y, width, height" in px, or "" for all. key is for the message. */
+enum atm_status atm_movie_roi_parse(const char *text, const char *key, struct atm_movie_roi *roi,
+                                    struct atm_err *err);
+
 struct atm_movie_options {
-    bool allow_truncated; /* give the whole frames of a file that was cut off */
+    bool allow_truncated;     /* give the whole frames of a file that was cut off */
+    struct atm_movie_roi roi; /* frames are this part of those in the file */
 };
 
 /* All NAN. */
@@ -38,6 +47,7 @@ struct atm_camera atm_movie_unknown_camera(void);
 
 struct atm_movie_info {
     ptrdiff_t frames, height, width;
+    struct atm_movie_roi field; /* where the frames lie: x, y in, and size of, those of the file */
     char format[32];          /* "TIFF", "BigTIFF", "HDF5 stack" */
     char sample[16];          /* "uint16", "float32", ... */
     struct atm_camera camera; /* what the file itself says */
@@ -63,6 +73,9 @@ enum atm_status atm_movie_read(struct atm_movie *movie, ptrdiff_t first, ptrdiff
                                struct atm_err *err);
 /* XXH3 64 of the whole file, or of all the files one behind the other; stored in info. */
 enum atm_status atm_movie_hash(struct atm_movie *movie, uint64_t *hash, struct atm_err *err);
+/* Look again: a file that is being written may have more frames now. Where it cannot be read at the
+ * moment, the movie stays as it is. Pointers to its info are void afterwards. */
+void atm_movie_refresh(struct atm_movie **movie);
 void atm_movie_close(struct atm_movie **movie);
 
 /* Writers. By name: .tif/.tiff (BigTIFF from 4 GB on, ImageJ-readable description, pixel size as

@@ -19,6 +19,14 @@ void atm_files_free(struct atm_files *files) {
     *files = (struct atm_files){0};
 }
 
+void atm_files_cut(struct atm_files *files) {
+    ptrdiff_t there = 0;
+    while (there < files->count && access(files->paths[there], F_OK) == 0)
+        there++;
+    while (files->count > there)
+        atm_mem_free(files->paths[--files->count]);
+}
+
 enum atm_status atm_files_add(struct atm_files *files, const char *folder, size_t length,
                               const char *name, struct atm_err *err) {
     if (files->count == files->room) {

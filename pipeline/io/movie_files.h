@@ -24,6 +24,8 @@ enum atm_status atm_files_of_folder(const char *folder, struct atm_files *files,
                                     struct atm_err *err);
 enum atm_status atm_files_of_pattern(const char *pattern, struct atm_files *files, bool *split,
                                      struct atm_err *err);
+/* Leaves those that come before the first one that is not there. */
+void atm_files_cut(struct atm_files *files);
 bool atm_files_is_pattern(const char *path);
 /* Micro-Manager's parts of a large recording: path, and name_1.ome.tif, name_2.ome.tif, ... as far
  * as there are. */

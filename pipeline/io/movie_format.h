@@ -10,8 +10,11 @@ struct atm_movie {
     char *path;             /* owned */
     struct atm_files files; /* those that the frames are in, and that are hashed, in order */
     bool in_parts;          /* set by a file's open: it is one of several, which `files` lists */
+    ptrdiff_t announced;    /* frames in all of them, as it says */
     struct atm_movie_options options;
-    struct atm_movie_info info; /* filled by open */
+    struct atm_movie_info info;  /* filled by open: the file's frames */
+    struct atm_movie_info shown; /* the same for those who read: of the region of interest */
+    float *whole;                /* frames of the file where it is a part of them */
     void *state; /* the format's own; released by its close, also after a failed open */
     bool ahead;  /* set by open: reading costs time, and a thread of its own may do it */
     struct atm_movie_ahead *reading_ahead; /* owned; NULL: not yet */

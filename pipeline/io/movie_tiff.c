@@ -161,6 +161,7 @@ static enum atm_status find_parts(struct atm_movie *movie, const char *descripti
         status = atm_files_of_parts(movie->path, &movie->files, err);
     }
     movie->in_parts = movie->files.count > 1;
+    movie->announced = all;
     return status;
 }
 

@@ -47,6 +47,8 @@ refuses 1 'numbered: there are stacks of several frames' "$atomloc" convert numb
 rm ome/run_1.ome.tif
 refuses 1 'run_1.ome.tif: .*No such file' "$atomloc" info ome/run.ome.tif
 refuses 1 'run_1.ome.tif: .*No such file' "$atomloc" convert ome/run.ome.tif no.h5
+succeeds "what is there" "$atomloc" info ome/run.ome.tif --allow-truncated
+grep -q 'frames: *5$' stdout && grep -q 'missing frames: *7 ' stdout || { fail "not the frames of the first part"; cat stdout; }
 rm picasso_le.yaml
 refuses 1 'picasso_le.raw: needs picasso_le.yaml beside it' "$atomloc" info picasso_le.raw
 truncate -s -100 picasso_be.raw

@@ -60,7 +60,18 @@ static const struct dialect DIALECTS[] = {
     {"wl", COMPRESSION_ZSTD, 2, SAMPLEFORMAT_INT, 16, true, 0, NULL},
     {"wl", COMPRESSION_LZW, 0, SAMPLEFORMAT_UINT, 8, true, 0, NULL},
     {"wb", COMPRESSION_NONE, 0, SAMPLEFORMAT_IEEEFP, 64, false, 3, NULL},
+    {"wl", COMPRESSION_NONE, 0, SAMPLEFORMAT_UINT, 16, false, 19,
+     "<?xml version=\"1.0\"?><OME><Instrument><Detector "
+     "Model='C11440'/></Instrument><Image><Pixels "
+     "SizeT=\"6\" SizeC=\"2\" SizeZ='1' PhysicalSizeX=\"160\" PhysicalSizeXUnit=\"nm\">"
+     "<TiffData FirstT=\"3\" IFD=\"0\"><UUID FileName=\"b.ome.tif\">urn</UUID></TiffData>"
+     "<TiffData FirstT=\"0\"><UUID FileName=\"a.ome.tif\">urn</UUID></TiffData>"
+     "<Plane ExposureTime=\"50\" ExposureTimeUnit=\"ms\"/></Pixels></Image></OME>"},
+    {"wb", COMPRESSION_NONE, 0, SAMPLEFORMAT_UINT, 16, false, 19,
+     "{\"truncated\": true, \"shape\": [3, 19, 21]}"},
 };
+static const char MICROMANAGER[] =
+    "{\"Camera\": \"Andor\", \"PixelSizeUm\": 0.107, \"Exposure-ms\":30.0, \"Core-Camera\":\"x\"}";
 
 static void write_page(TIFF *tiff, const struct dialect *dialect, int frame) {
     static unsigned char bytes[32 * 32 * 8];
@@ -76,6 +87,11 @@ static void write_page(TIFF *tiff, const struct dialect *dialect, int frame) {
         TIFFSetField(tiff, TIFFTAG_PREDICTOR, dialect->predictor);
     if (dialect->description)
         TIFFSetField(tiff, TIFFTAG_IMAGEDESCRIPTION, dialect->description);
+    static const TIFFFieldInfo json[] = {
+        {51123, -1, -1, TIFF_ASCII, FIELD_CUSTOM, 1, 0, (char *)(uintptr_t) "MicroManager"}};
+    TIFFMergeFieldInfo(tiff, json, 1);
+    if (dialect->bits == 16)
+        TIFFSetField(tiff, 51123, MICROMANAGER);
     if (dialect->tiled) {
         TIFFSetField(tiff, TIFFTAG_TILEWIDTH, 16);
         TIFFSetField(tiff, TIFFTAG_TILELENGTH, 16);

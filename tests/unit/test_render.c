@@ -305,7 +305,8 @@ static void panels_magnify_and_mark(void **state) {
         {.image = image},
         {.image = image, .caption = ""},
     };
-    struct atm_panel_sheet sheet = {panels, 3, 2, 3, 5, 0, NULL};
+    struct atm_panel_sheet sheet = {
+        .panels = panels, .count = 3, .columns = 2, .height = 3, .width = 5};
     assert_int_equal(atm_render_panels(in_folder("d.png"), &sheet, NULL), ATM_OK);
     struct picture picture = read_back(in_folder("d.png"));
     assert_int_equal(picture.width, 12 + 2 * (320 + 12));
@@ -319,7 +320,8 @@ static void panels_magnify_and_mark(void **state) {
     struct atm_err err = {0};
     sheet.count = 0;
     assert_int_equal(atm_render_panels(in_folder("d.png"), &sheet, &err), ATM_FAIL);
-    sheet = (struct atm_panel_sheet){panels, 1, 1, 40000, 1, 0, NULL};
+    sheet = (struct atm_panel_sheet){
+        .panels = panels, .count = 1, .columns = 1, .height = 40000, .width = 1};
     assert_int_equal(atm_render_panels(in_folder("d.png"), &sheet, &err), ATM_FAIL);
     assert_non_null(strstr(err.text, "a picture of"));
 }
@@ -334,7 +336,13 @@ static void panels_have_titles_and_motions(void **state) {
         {.image = NULL},
         {.image = image, .hi = 1, .framed = true},
     };
-    struct atm_panel_sheet sheet = {panels, 3, 3, 3, 5, 100, "first line\nsecond line"};
+    struct atm_panel_sheet sheet = {.panels = panels,
+                                    .count = 3,
+                                    .columns = 3,
+                                    .height = 3,
+                                    .width = 5,
+                                    .panel_px = 100,
+                                    .title = "first line\nsecond line"};
     assert_int_equal(atm_render_panels(in_folder("t.png"), &sheet, NULL), ATM_OK);
     struct picture picture = read_back(in_folder("t.png"));
     const int top = 2 * 22 + 24, zoom = 20, panel = 5 * zoom + 12;
