@@ -161,10 +161,12 @@ static enum atm_status open_recording(const char *path, const struct atm_movie_o
     atm_movie_close(movie);
     if (options && options->allow_truncated)
         atm_files_cut(&files);
-    if (files.count == 0)
+    if (files.count == 0) {
+        atm_files_free(&files);
         return atm_err_set(err, ATM_FAIL,
                            "%s: says that the recording begins in another file, which is not there",
                            path);
+    }
     status = open_joined(path, options, &files, movie, err);
     if (status == ATM_OK && options && options->allow_truncated &&
         (*movie)->info.frames < announced)
