@@ -71,12 +71,11 @@ static void place(struct atm_fit *fit, const struct atm_spot *spots) {
                       fit->patch_values + i * fit->parameters * fit->plane, &fit->patches[i]);
 }
 
-/* A background term at a pixel: 1, or its place across the window from -1/2 to 1/2. */
-static double basis(const struct atm_fit_problem *p, int term, ptrdiff_t pixel) {
+double atm_fit_basis(ptrdiff_t height, ptrdiff_t width, int term, ptrdiff_t pixel) {
     if (term == 0)
         return 1;
-    ptrdiff_t n = term == 1 ? p->width : p->height;
-    ptrdiff_t at = term == 1 ? pixel % p->width : pixel / p->width;
+    ptrdiff_t n = term == 1 ? width : height;
+    ptrdiff_t at = term == 1 ? pixel % width : pixel / width;
     return ((double)at + 0.5) / (double)n - 0.5;
 }
 
@@ -89,7 +88,7 @@ static double evaluate_trial(struct atm_fit *fit, double *deviance) {
         fit->trial_mean[i] = p->base[i] + b[0];
     for (int t = 1; t < p->background_terms; t++)
         for (ptrdiff_t i = 0; i < pixels; i++)
-            fit->trial_mean[i] += b[t] * basis(p, t, i);
+            fit->trial_mean[i] += b[t] * atm_fit_basis(p->height, p->width, t, i);
     double penalty = 0, pull, stiffness;
     place(fit, fit->trial);
     for (ptrdiff_t i = 0; i < fit->count; i++) {
@@ -159,7 +158,7 @@ static void add_background_rows(struct atm_fit *fit, const struct atm_spot *spot
     for (int t = 0; t < p->background_terms; t++) {
         double *row = atm_envelope_row(&fit->information, n * fit->count + t), gradient = 0;
         for (ptrdiff_t i = 0; i < pixels; i++) {
-            double value = basis(p, t, i);
+            double value = atm_fit_basis(p->height, p->width, t, i);
             product[i] = fit->weight[i] * value, gradient += fit->residual[i] * value;
         }
         for (ptrdiff_t i = 0; i < fit->count; i++) {
@@ -170,7 +169,7 @@ static void add_background_rows(struct atm_fit *fit, const struct atm_spot *spot
         for (int s = 0; s <= t; s++) {
             double sum = 0;
             for (ptrdiff_t i = 0; i < pixels; i++)
-                sum += product[i] * basis(p, s, i);
+                sum += product[i] * atm_fit_basis(p->height, p->width, s, i);
             row[n * fit->count + s] = sum;
         }
         double *own = &row[n * fit->count + t];
@@ -261,6 +260,17 @@ static void hold_bounded(struct atm_fit *fit, const struct atm_spot *spots,
         hold(fit, first);
 }
 
+/* The background's terms, changed so that it is nowhere below the least. */
+static void keep_above(double *background, const struct atm_fit_problem *p) {
+    if (p->background_terms)
+        background[0] = fmax(background[0], p->background_min);
+    double fall = 0, room = background[0] - p->background_min;
+    for (int t = 1; t < p->background_terms; t++)
+        fall += 0.5 * fabs(background[t]);
+    for (int t = 1; t < p->background_terms; t++)
+        background[t] *= fall > room ? room / fall : 1;
+}
+
 /* Trial point = point + step, each parameter within its bounds and not too far. */
 static void take_step(struct atm_fit *fit, const struct atm_spot *spots, const double *background) {
     const struct atm_fit_problem *p = fit->problem;
@@ -285,8 +295,7 @@ static void take_step(struct atm_fit *fit, const struct atm_spot *spots, const d
     memcpy(fit->trial_background, background, sizeof fit->trial_background);
     for (int t = 0; t < p->background_terms; t++)
         fit->trial_background[t] += fit->step[fit->parameters * fit->count + t];
-    if (p->background_terms)
-        fit->trial_background[0] = fmax(fit->trial_background[0], p->background_min);
+    keep_above(fit->trial_background, p);
 }
 
 static void start(struct atm_fit *fit, struct atm_spot *spots, double *background) {

@@ -20,7 +20,7 @@ struct atm_fit_problem {
     struct atm_brightness brightness;  /* prior on amplitudes, counts */
     double position_precision;         /* px^-2 added to the information (not to the gradient) */
     int background_terms; /* 0: as base says; 1: a constant; 3: a plane, counts across the window */
-    double background_min; /* of the constant */
+    double background_min; /* at every pixel of the window */
     double
         give_up; /* objective beyond hope: stop when not even some more steps reach it; 0: never */
     double tolerance; /* stop when the next step promises less than this in deviance */
@@ -58,6 +58,9 @@ enum atm_status atm_fit_run(struct atm_fit *fit, const struct atm_fit_problem *p
                             struct atm_spot *spots, ptrdiff_t count,
                             double background[ATM_FIT_BACKGROUND_TERMS], struct atm_err *err);
 void atm_fit_free(struct atm_fit *fit);
+
+/* A background term at a pixel of a window: 1, or its place across the window from -1/2 to 1/2. */
+double atm_fit_basis(ptrdiff_t height, ptrdiff_t width, int term, ptrdiff_t pixel);
 
 /* out[k] = sum over the patch of image * its plane k */
 void atm_fit_project(const struct atm_patch *patch, const double *image, ptrdiff_t width,

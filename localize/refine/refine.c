@@ -18,6 +18,7 @@ static const char *const psf_names[] = {
     [ATM_PSF_SPLINE] = "spline",
     [ATM_PSF_KINDS] = NULL,
 };
+static const char *const background_names[] = {"constant", "plane", NULL};
 static const char *const population_names[] = {"none", "count", "fit", NULL};
 static const struct atm_key keys[] = {
     ATM_KEY_CHOOSE(struct atm_refine_options, likelihood, "auto", likelihood_names,
@@ -31,6 +32,8 @@ static const struct atm_key keys[] = {
                    "HDF5 file with the sampled PSF: /psf and its attribute oversampling"),
     ATM_KEY(struct atm_refine_options, sigma_px, DOUBLE, "auto", 0.3, 20, "px",
             "PSF sigma; auto: from the model's atom, then from the data"),
+    ATM_KEY_CHOOSE(struct atm_refine_options, background, "constant", background_names,
+                   "correction of the measured background, fitted with the emitters of a tile"),
     ATM_KEY(struct atm_refine_options, merge_radius, DOUBLE, "0.7", 0, 5, "sigma",
             "seeds nearer than this become one before fitting"),
     ATM_KEY(struct atm_refine_options, false_per_frame, DOUBLE, "0.002", 1e-9, 10, "emitters",

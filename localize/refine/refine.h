@@ -11,6 +11,7 @@ struct atm_refine_options {
     int psf;                          /* ATM_PSF_... of fit_psf.h: what the final fit has */
     char psf_file[ATM_KEY_TEXT_SIZE]; /* of a spline */
     double sigma_px;     /* PSF sigma; auto: from the model's atom, then from the data */
+    int background;      /* enum atm_refine_background: fitted on top of the input's */
     double merge_radius; /* seeds nearer than this times sigma become one before fitting */
     double
         false_per_frame; /* expected false positives per frame and 1000 px: sets the LR threshold */
@@ -18,6 +19,7 @@ struct atm_refine_options {
     int64_t max_iterations;
     int population; /* enum atm_refine_use: what an input's population is used for */
 };
+enum atm_refine_background { ATM_REFINE_CONSTANT, ATM_REFINE_PLANE };
 enum atm_refine_use {
     ATM_REFINE_POPULATION_NONE,
     ATM_REFINE_POPULATION_COUNT, /* how many emitters there are */

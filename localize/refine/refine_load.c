@@ -143,6 +143,7 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
         fmax(2 * M_PI * input->population.density,
              1 / (LAPLACE_SIGMAS * LAPLACE_SIGMAS * input->sigma_px * input->sigma_px));
     tile->threshold = atm_choice_threshold(refine->options.false_per_frame, input->sigma_px);
+    tile->background_terms = refine->options.background == ATM_REFINE_PLANE ? 3 : 1;
     memset(tile->background, 0, sizeof tile->background);
     tile->count = 0;
     tile->x_min = tile->y_min = -0.5;

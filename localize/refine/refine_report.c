@@ -135,7 +135,11 @@ static double uncertainty(const struct atm_refine *refine, ptrdiff_t index, int 
 static double background_at(const struct atm_tile *tile, const struct atm_spot *spot) {
     ptrdiff_t x = lround(fmin(fmax(spot->x, 0), (double)tile->width - 1));
     ptrdiff_t y = lround(fmin(fmax(spot->y, 0), (double)tile->height - 1));
-    return tile->base[y * tile->width + x] - tile->own[y * tile->width + x] + tile->background[0];
+    ptrdiff_t pixel = y * tile->width + x;
+    double background = tile->base[pixel] - tile->own[pixel];
+    for (int t = 0; t < tile->background_terms; t++)
+        background += tile->background[t] * atm_fit_basis(tile->height, tile->width, t, pixel);
+    return background;
 }
 
 static void set_widths(const struct atm_refine *refine, ptrdiff_t index, struct atm_loc *loc) {

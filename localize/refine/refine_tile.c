@@ -123,7 +123,7 @@ enum atm_status atm_tile_fit(struct atm_tile *tile, double tolerance, int64_t ma
         .y_min = tile->y_min,
         .y_max = tile->y_max,
         .brightness = tile->brightness,
-        .background_terms = 1,
+        .background_terms = tile->background_terms,
         .background_min = background_floor(tile),
         .tolerance = tolerance,
         .max_iterations = max_iterations,

@@ -27,6 +27,7 @@ struct atm_tile {
     double *counts, *valid, *variance, *own, /* own: the pixel's own variance, in counts */
         *base;                               /* (height, width), owned; base: background as given */
     double *mean;                            /* (height, width): base + background + emitters */
+    int background_terms;                    /* of atm_fit_basis */
     double background[ATM_FIT_BACKGROUND_TERMS]; /* correction to base, counts */
     struct atm_spot *spots;                      /* owned */
     struct atm_mark *marks;

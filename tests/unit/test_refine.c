@@ -78,6 +78,39 @@ static void noise_free_frame_returns_the_truth(void **state) {
 }
 
 /* The threshold promises a rate of false emitters; the count over many frames is Poisson. */
+/* A slope that the measured background misses: 24 photons across the frame. */
+static void planar_background_is_fitted(void **state) {
+    (void)state;
+    add(&frame, 6.385, 9.12, 1500);
+    add(&frame, 23.7, 22.3, 800);
+    expose(&frame, NULL);
+    const double slope_x = 0.5, slope_y = -0.25;
+    for (ptrdiff_t i = 0; i < SIDE * SIDE; i++)
+        frame.image[i] +=
+            (float)(slope_x * ((double)(i % SIDE) - 15.5) + slope_y * ((double)(i / SIDE) - 15.5));
+    double worst[2] = {0};
+    for (int background = ATM_REFINE_CONSTANT; background <= ATM_REFINE_PLANE; background++) {
+        struct atm_refine_options options = defaults();
+        options.background = background;
+        struct atm_refine_input in = input_of(&frame);
+        struct atm_table table;
+        refine_with(&options, &in, SIDE, SIDE, &table);
+        assert_int_equal(found(&frame, &table, 0.3), 2);
+        for (ptrdiff_t i = 0; i < table.count; i++) {
+            const struct atm_loc *row = &table.rows[i], *truth = &frame.truth[row->x > 15];
+            double there = 20 + slope_x * (round(row->x) - 15.5) + slope_y * (round(row->y) - 15.5);
+            worst[background] = fmax(worst[background], fabs(row->background - there));
+            if (background == ATM_REFINE_PLANE) {
+                assert_near(row->x, truth->x, 2e-3);
+                assert_near(row->y, truth->y, 2e-3);
+                assert_near(row->photons, truth->photons, 0.002 * truth->photons);
+            }
+        }
+        atm_table_free(&table);
+    }
+    assert_true(worst[ATM_REFINE_PLANE] < 0.02 && worst[ATM_REFINE_CONSTANT] > 2);
+}
+
 static void noise_alone_yields_the_promised_rate(void **state) {
     (void)state;
     enum { FRAMES = 150 };
@@ -449,6 +482,7 @@ int main(void) {
         cmocka_unit_test_setup(emitters_without_seeds_come_from_the_residual, start),
         cmocka_unit_test_setup(false_seeds_go_and_duplicates_merge, start),
         cmocka_unit_test_setup(noise_free_frame_returns_the_truth, start),
+        cmocka_unit_test_setup(planar_background_is_fitted, start),
         cmocka_unit_test_setup(noise_alone_yields_the_promised_rate, start),
         cmocka_unit_test_setup(hopeless_images_yield_no_rubbish, start),
         cmocka_unit_test_setup(masked_pixels_are_left_out, start),
