@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+/* Of all blocks, each found again from what the others leave: the first ones were found in a crowd.
+ * The second sweep still helps a little, more do not (configs/paper.md). */
+enum { SWEEPS = 2 };
+
 struct atm_pursuit {
     const struct atm_model *model; /* borrowed */
     struct atm_model_size size;
@@ -15,6 +19,7 @@ struct atm_pursuit {
     float *residual; /* (k + 1, B, H, W) in training, else (1, B, H, W) */
     float *output;   /* (B, H, W) */
     float *latents;  /* (B, k, d0) */
+    float *own;      /* (B, d0): of one block */
     float *scale;    /* (B): the penalty's of one step */
     double *energy;  /* (B * k) */
     float *grad;     /* 2 * (B, H, W): of the residual, and of one atom */
@@ -46,11 +51,12 @@ static enum atm_status allocate(struct atm_pursuit *p, struct atm_err *err) {
     p->residual = atm_mem_alloc((p->training ? k + 1 : 1) * pixels, sizeof *p->residual);
     p->output = atm_mem_alloc(pixels, sizeof *p->output);
     p->latents = atm_mem_alloc(images * k * (size_t)p->model->latent, sizeof *p->latents);
+    p->own = atm_mem_alloc(images * (size_t)p->model->latent, sizeof *p->own);
     p->energy = atm_mem_alloc(images * k, sizeof *p->energy);
     p->scale = atm_mem_alloc(images, sizeof *p->scale);
     p->grad = atm_mem_alloc(p->training ? 2 * pixels : 1, sizeof *p->grad);
-    return p->encoder && p->decoder && p->residual && p->output && p->latents && p->energy &&
-                   p->scale && p->grad
+    return p->encoder && p->decoder && p->residual && p->output && p->latents && p->own &&
+                   p->energy && p->scale && p->grad
                ? ATM_OK
                : atm_err_memory(err, "a pursuit");
 }
@@ -89,6 +95,7 @@ void atm_pursuit_destroy(struct atm_pursuit **pursuit) {
     atm_mem_free(p->residual);
     atm_mem_free(p->output);
     atm_mem_free(p->latents);
+    atm_mem_free(p->own);
     atm_mem_free(p->scale);
     atm_mem_free(p->energy);
     atm_mem_free(p->grad);
@@ -127,6 +134,17 @@ static void find_one(struct atm_pursuit *p, ptrdiff_t step, const float *before,
         after[i] = before[i] - atoms[i];
 }
 
+/* One block once more, from what all others leave. */
+static void find_again(struct atm_pursuit *p, ptrdiff_t step) {
+    const ptrdiff_t d = p->model->latent, k = p->size.blocks;
+    for (ptrdiff_t b = 0; b < p->size.images; b++)
+        memcpy(p->own + b * d, p->latents + (b * k + step) * d, (size_t)d * sizeof(float));
+    const float *atoms = atm_plan_forward(p->decoder[0], p->own);
+    for (ptrdiff_t i = 0; i < p->pixels; i++)
+        p->residual[i] += atoms[i];
+    find_one(p, step, p->residual, p->residual);
+}
+
 const float *atm_pursuit_encode(struct atm_pursuit *p, const float *images) {
     float *residual = p->residual;
     memcpy(residual, images, (size_t)p->pixels * sizeof *residual);
@@ -136,6 +154,9 @@ const float *atm_pursuit_encode(struct atm_pursuit *p, const float *images) {
         find_one(p, i, residual, after);
         residual = after;
     }
+    for (int sweep = 0; !p->training && sweep < SWEEPS; sweep++)
+        for (ptrdiff_t i = 0; i < p->steps; i++)
+            find_again(p, i);
     return p->latents;
 }
 

@@ -105,7 +105,7 @@ static enum atm_status train(struct atm_source *source, const struct atm_config 
         atm_err_set(err, ATM_STOPPED, "the training is kept in %s; the same command continues it",
                     checkpoint);
     if (!status)
-        status = atm_model_save(*model, path, true, err);
+        status = atm_model_save(*model, path, false, err);
     if (!status)
         unlink(checkpoint);
     free(checkpoint);
@@ -156,5 +156,5 @@ enum atm_status atm_stage_calibrate(struct atm_model *model, const struct atm_co
             "calibration on %td rendered atoms: degree %d, residual %.3f px and %.1f %% of the "
             "amplitude, PSF sigma %.2f px",
             map->samples, map->degree, map->position_rms_px, 100 * map->mass_rms, map->sigma_px);
-    return atm_model_save(model, path, true, err);
+    return atm_model_save(model, path, false, err);
 }
