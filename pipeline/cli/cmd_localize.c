@@ -1,5 +1,6 @@
 #include "command.h"
 #include "mem.h"
+#include "outputs.h"
 #include "paths.h"
 #include "stages.h"
 #include <math.h>
@@ -64,13 +65,12 @@ static enum atm_status get_model(struct atm_call *call, struct atm_source *sourc
 static enum atm_status work(struct atm_call *call, const struct names *names,
                             struct atm_source **source, struct atm_model **model,
                             struct atm_table *table, struct atm_err *err) {
-    const char *const outputs[] = {call->output, NULL};
-    enum atm_status status = atm_table_check_name(call->output, err);
+    enum atm_status status = atm_outputs_check(call->outputs, call->args[0], err);
     if (!status)
-        status = atm_path_check_not_input(call->output, call->args[0], err);
-    if (!status)
-        status = atm_path_check_not_input(call->output, call->model, err);
-    const char *const later[] = {call->output, names->picture, names->blocks};
+        status = atm_outputs_check_columns(&call->config, err);
+    for (const char *const *output = call->outputs; !status && *output; output++)
+        status = atm_path_check_not_input(*output, call->model, err);
+    const char *const later[] = {names->picture, names->blocks};
     for (size_t i = 0; !status && i < sizeof later / sizeof *later; i++)
         status = atm_path_check_output(later[i], err);
     if (!status && call->model && access(call->model, R_OK))
@@ -80,7 +80,7 @@ static enum atm_status work(struct atm_call *call, const struct names *names,
     if (!status)
         status = get_model(call, *source, names, model, err);
     if (!status)
-        status = atm_stage_localize(*source, *model, &call->config, names->journal, outputs,
+        status = atm_stage_localize(*source, *model, &call->config, names->journal, call->outputs,
                                     call->sink, table, err);
     if (!status)
         status = atm_stage_picture(table, &call->config, names->picture, call->sink, err);
@@ -107,12 +107,15 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
 
 const struct atm_command atm_command_localize = {
     .name = "localize",
-    .arguments = "MOVIE -o LOCS [--model MODEL.h5]",
+    .arguments = "MOVIE -o LOCS [-o LOCS ...] [--model MODEL.h5]",
     .summary = "find the emitters of a movie: table and picture",
     .help =
         "LOCS by name: .hdf5 for Picasso (with its .yaml), .csv for ThunderSTORM (with its "
         "protocol),\n"
-        ".px.csv in pixels. Without --model it learns on the movie itself first and keeps the "
+        ".decode.h5 for DECODE, .challenge.csv for the SMLM Challenge, .px.csv in pixels; several "
+        "-o write the\n"
+        "same in several formats, and output.columns chooses columns. Without --model it learns on "
+        "the movie itself first and keeps the "
         "model as\n"
         "LOCS_model.h5. Beside LOCS it also writes LOCS.png, the super-resolution picture, and\n"
         "LOCS_blocks.png: one frame, its reconstruction and its brightest blocks.\n"
@@ -122,8 +125,9 @@ const struct atm_command atm_command_localize = {
         "continues to the same bytes.",
     .min_args = 1,
     .max_args = 1,
-    .options = ATM_OPTION_OUTPUT_NEEDED | ATM_OPTION_MODEL | ATM_OPTION_TRUNCATED,
+    .options =
+        ATM_OPTION_OUTPUT_NEEDED | ATM_OPTION_OUTPUTS | ATM_OPTION_MODEL | ATM_OPTION_TRUNCATED,
     .sections = ATM_SECTION_RUN | ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE |
-                ATM_SECTIONS_LOCALIZE | ATM_SECTION_RENDER,
+                ATM_SECTIONS_LOCALIZE | ATM_SECTION_RENDER | ATM_SECTION_OUTPUT,
     .run = run,
 };

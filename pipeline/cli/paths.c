@@ -52,7 +52,8 @@ enum atm_status atm_path_kind(const char *path, enum atm_path_kind *kind, struct
 }
 
 char *atm_path_beside(const char *path, const char *suffix) {
-    static const char *const double_endings[] = {".px.csv", ".ome.tif", ".ome.tiff"};
+    static const char *const double_endings[] = {".px.csv", ".challenge.csv", ".decode.h5",
+                                                 ".ome.tif", ".ome.tiff"};
     const char *name = strrchr(path, '/');
     name = name ? name + 1 : path;
     const char *dot = strrchr(name, '.');
