@@ -67,10 +67,14 @@ char *atm_path_beside(const char *path, const char *suffix) {
 
 bool atm_path_exists(const char *path) { return access(path, F_OK) == 0; }
 
+bool atm_path_is_folder(const char *path) {
+    struct stat info;
+    return !stat(path, &info) && S_ISDIR(info.st_mode);
+}
+
 enum atm_status atm_path_check_output(const char *path, struct atm_err *err) {
     struct atm_outfile probe = {0};
-    struct stat info;
-    if (!stat(path, &info) && S_ISDIR(info.st_mode))
+    if (atm_path_is_folder(path))
         return atm_err_set(err, ATM_FAIL, "%s: is a folder; give the name of a file", path);
     enum atm_status status = atm_outfile_begin(&probe, path, err);
     atm_outfile_discard(&probe);
@@ -100,8 +104,6 @@ enum atm_status atm_path_make_folder(const char *path, struct atm_err *err) {
         if (end)
             *end = '/';
     }
-    struct stat info;
-    if (stat(path, &info) || !S_ISDIR(info.st_mode))
-        return atm_err_set(err, ATM_FAIL, "%s: is not a folder", path);
-    return ATM_OK;
+    return atm_path_is_folder(path) ? ATM_OK
+                                    : atm_err_set(err, ATM_FAIL, "%s: is not a folder", path);
 }
