@@ -1,9 +1,12 @@
 #include "journal.h"
 #include "mem.h"
+#include "outfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -82,17 +85,38 @@ static bool read_record(struct atm_journal *j, off_t size, struct atm_table *tab
     return good;
 }
 
+/* A journal whose first bytes never reached the disk: nothing, a part of them, or zeros in their
+ * place, which some file systems leave after a power cut. */
+static bool never_began(const struct header *had, ptrdiff_t size) {
+    size_t length = size < (ptrdiff_t)sizeof magic ? (size_t)size : sizeof magic, at = 0;
+    while (at < length && had->magic[at] == magic[at])
+        at++;
+    if (at == sizeof magic)
+        return size < (ptrdiff_t)sizeof *had;
+    while (at < length && had->magic[at] == 0)
+        at++;
+    return at == length;
+}
+
 /* Take over what is whole and cut the rest off. */
 static enum atm_status resume(struct atm_journal *j, uint64_t identity, struct atm_table *table,
                               float *chi2, ptrdiff_t capacity, struct atm_journal_state *state,
                               struct atm_err *err) {
-    struct header header = {.identity = identity, .row_size = sizeof(struct atm_loc)}, had;
+    struct header header = {.identity = identity, .row_size = sizeof(struct atm_loc)},
+                  had = {.identity = 0};
     memcpy(header.magic, magic, sizeof magic);
     struct stat st;
     if (fstat(j->fd, &st))
         return atm_err_errno(err, j->path, "read the journal");
     bool ours = read_all(j->fd, &had, sizeof had) && !memcmp(&had, &header, sizeof had);
-    state->replaced = st.st_size > 0 && !ours;
+    bool fresh = !ours && never_began(&had, st.st_size);
+    if (!ours && !fresh && memcmp(had.magic, magic, sizeof magic) != 0)
+        return atm_err_set(
+            err, ATM_FAIL,
+            "%s: would be the journal, but is a file of something else; move it away "
+            "or choose another output",
+            j->path);
+    state->replaced = !ours && !fresh;
     off_t end = sizeof had;
     if (ours) {
         ptrdiff_t frames;
@@ -106,6 +130,15 @@ static enum atm_status resume(struct atm_journal *j, uint64_t identity, struct a
     if (ftruncate(j->fd, ours ? end : 0) || lseek(j->fd, ours ? end : 0, SEEK_SET) < 0)
         return atm_err_errno(err, j->path, "write the journal");
     return ours ? ATM_OK : write_all(j, &header, sizeof header, err);
+}
+
+/* Two runs that append to one journal would spoil it. The lock ends with the process. */
+static enum atm_status lock(struct atm_journal *j, struct atm_err *err) {
+    if (!flock(j->fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK) /* without locks on this disk */
+        return ATM_OK;
+    return atm_err_set(err, ATM_FAIL,
+                       "%s: another run is writing it; wait for that, or choose another output",
+                       j->path);
 }
 
 enum atm_status atm_journal_open(const char *path, const char *identity, struct atm_table *table,
@@ -123,6 +156,10 @@ enum atm_status atm_journal_open(const char *path, const char *identity, struct 
     memcpy(j->path, path, length);
     j->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     enum atm_status status = j->fd < 0 ? atm_err_errno(err, path, "open the journal") : ATM_OK;
+    if (!status)
+        status = lock(j, err);
+    if (!status)
+        atm_outfile_sync_folder(path); /* its name too survives a power cut */
     if (!status)
         status =
             resume(j, XXH3_64bits(identity, strlen(identity)), table, chi2, capacity, state, err);
@@ -144,6 +181,11 @@ enum atm_status atm_journal_append(struct atm_journal *j, const struct atm_loc *
         status = write_all(j, rows, (size_t)row_count * sizeof *rows, err);
     if (!status && fdatasync(j->fd))
         status = atm_err_errno(err, j->path, "write the journal");
+    if (status && err) {
+        size_t used = strlen(err->text);
+        snprintf(err->text + used, sizeof err->text - used,
+                 "; the frames done before are kept, and the same command continues");
+    }
     return status;
 }
 

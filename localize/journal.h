@@ -10,8 +10,8 @@ struct atm_journal;
 
 /* Open or create. Finished chunks of a run of the same identity (any text) are appended to table and, one
  * value a frame, to chi2 (capacity frames); *chunks receives their number. A half-written record at the
- * end is dropped; a journal of another identity or a damaged one is started afresh and *replaced
- * says so. */
+ * end is dropped; a journal of another identity is started afresh and *replaced says so; a file that is
+ * no journal, or that another process is writing, is an error. */
 struct atm_journal_state {
     ptrdiff_t chunks, frames;
     bool replaced;

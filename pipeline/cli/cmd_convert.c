@@ -1,5 +1,6 @@
 #include "command.h"
 #include "mem.h"
+#include "outputs.h"
 #include "paths.h"
 #include "provenance.h"
 #include "stages.h"
@@ -126,6 +127,8 @@ static enum atm_status convert_movie(const struct atm_call *call, struct atm_err
         status = provenance ? write_movie(call, movie, provenance, err)
                             : atm_err_memory(err, "the provenance");
     }
+    if (!status)
+        atm_log(call->sink, ATM_LOG_INFO, "wrote %s", call->args[1]);
     atm_mem_free(provenance);
     atm_movie_close(&movie);
     return status;
@@ -135,7 +138,7 @@ static enum atm_status convert_movie(const struct atm_call *call, struct atm_err
 
 static enum atm_status convert_table(const struct atm_call *call, struct atm_err *err) {
     struct atm_table table;
-    ptrdiff_t dropped = 0;
+    const char *const outputs[] = {call->args[1], NULL};
     atm_table_init(&table);
     bool picture = atm_path_ends(call->args[1], ".png") || atm_path_ends(call->args[1], ".tif");
     enum atm_status status = picture ? ATM_OK : atm_table_check_name(call->args[1], err);
@@ -144,10 +147,8 @@ static enum atm_status convert_table(const struct atm_call *call, struct atm_err
     if (!status && isnan(table.pixel_size_nm))
         table.pixel_size_nm = call->config.camera.pixel_size_nm;
     if (!status)
-        status = picture ? atm_stage_picture(&table, &call->config, call->args[1], NULL, err)
-                         : atm_table_write(call->args[1], &table, &dropped, err);
-    if (!status && dropped)
-        atm_log(call->sink, ATM_LOG_WARNING, "%td rows outside the field were left out", dropped);
+        status = picture ? atm_stage_picture(&table, &call->config, call->args[1], call->sink, err)
+                         : atm_outputs_write(outputs, &call->config, &table, call->sink, err);
     atm_table_free(&table);
     return status;
 }
@@ -163,13 +164,11 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
                              call->args[0]);
     if (status)
         return status;
-    bool movie = false; /* a movie with /truth to .csv or .png means the truth */
+    bool movie = false; /* a movie with /truth to .csv, .decode.h5 or .png means the truth */
     for (size_t i = 0; kind == ATM_PATH_MOVIE && i < sizeof movies / sizeof *movies; i++)
         movie = movie || atm_path_ends(call->args[1], movies[i]);
-    status = movie ? convert_movie(call, err) : convert_table(call, err);
-    if (!status)
-        atm_log(call->sink, ATM_LOG_INFO, "wrote %s", call->args[1]);
-    return status;
+    movie = movie && !atm_path_ends(call->args[1], ".decode.h5");
+    return movie ? convert_movie(call, err) : convert_table(call, err);
 }
 
 const struct atm_command atm_command_convert = {
@@ -179,8 +178,9 @@ const struct atm_command atm_command_convert = {
     .help =
         "OUT says the format. Movies: .tif, .h5. Tables: .hdf5 for Picasso (with its .yaml), .csv "
         "for\n"
-        "ThunderSTORM (with its protocol), .px.csv in pixels; .png draws the table, .tif holds its "
-        "counts.\n"
+        "ThunderSTORM (with its protocol), .decode.h5 for DECODE, .challenge.csv for the SMLM "
+        "Challenge, .px.csv\n"
+        "in pixels; output.columns chooses columns. .png draws the table, .tif holds its counts.\n"
         "A stack with /truth as IN and .csv or .png as OUT means its true emitters. "
         "input.first_frame and\n"
         "input.frame_count cut a movie; camera.pixel_size_nm is needed where a table does not say "
@@ -188,6 +188,6 @@ const struct atm_command atm_command_convert = {
     .min_args = 2,
     .max_args = 2,
     .options = ATM_OPTION_TRUNCATED,
-    .sections = ATM_SECTION_CAMERA | ATM_SECTION_INPUT | ATM_SECTION_RENDER,
+    .sections = ATM_SECTION_CAMERA | ATM_SECTION_INPUT | ATM_SECTION_RENDER | ATM_SECTION_OUTPUT,
     .run = run,
 };

@@ -1,6 +1,7 @@
 #include "command.h"
 #include "mem.h"
 #include "outfile.h"
+#include "outputs.h"
 #include "paths.h"
 #include "post.h"
 #include "provenance.h"
@@ -28,10 +29,7 @@ static enum atm_status take_steps(struct atm_call *call, struct atm_err *err) {
 }
 
 static enum atm_status check_outputs(const struct atm_call *call, struct atm_err *err) {
-    enum atm_status status = atm_table_check_name(call->output, err);
-    if (!status)
-        status = atm_path_check_not_input(call->output, call->args[0], err);
-    return status ? status : atm_path_check_output(call->output, err);
+    return atm_outputs_check(call->outputs, call->args[0], err);
 }
 
 /* The text as comment lines of a configuration. */
@@ -74,7 +72,6 @@ static enum atm_status make_provenance(const struct atm_call *call, const char *
 static enum atm_status process(const struct atm_call *call, const struct atm_post_config *config,
                                const char *stem, struct atm_table *table, struct atm_err *err) {
     struct atm_post_result result = {NULL, NULL};
-    ptrdiff_t dropped = 0;
     enum atm_status status =
         atm_table_read(call->args[0], call->config.camera.pixel_size_nm, table, err);
     if (!status)
@@ -82,14 +79,9 @@ static enum atm_status process(const struct atm_call *call, const struct atm_pos
     if (!status)
         status = make_provenance(call, result.provenance, table, err);
     if (!status)
-        status = atm_table_write(call->output, table, &dropped, err);
-    if (!status && dropped)
-        atm_log(call->sink, ATM_LOG_WARNING, "%td rows that no reader would take were left out",
-                dropped);
-    if (!status) {
+        status = atm_outputs_write(call->outputs, &call->config, table, call->sink, err);
+    if (!status)
         fputs(result.report, stdout);
-        atm_log(call->sink, ATM_LOG_INFO, "wrote %s, %td rows", call->output, table->count);
-    }
     atm_post_result_free(&result);
     return status;
 }
@@ -144,7 +136,7 @@ const struct atm_command atm_command_post = {
         "step did is printed, and kept in the provenance and in Picasso's side file.",
     .min_args = 1,
     .max_args = 1 + MOST_STEPS,
-    .options = ATM_OPTION_OUTPUT_NEEDED,
-    .sections = ATM_SECTION_CAMERA | ATM_SECTION_POST | ATM_SECTION_RENDER,
+    .options = ATM_OPTION_OUTPUT_NEEDED | ATM_OPTION_OUTPUTS,
+    .sections = ATM_SECTION_CAMERA | ATM_SECTION_POST | ATM_SECTION_RENDER | ATM_SECTION_OUTPUT,
     .run = run,
 };

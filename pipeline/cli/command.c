@@ -66,6 +66,23 @@ static enum atm_status add_limit(const struct atm_command *command, struct atm_c
     return atm_limit_parse(&call->limits[call->limit_count - 1], name, &value, err);
 }
 
+static enum atm_status add_output(const struct atm_command *command, struct atm_call *call,
+                                  struct atm_err *err) {
+    int count = 0;
+    if (!(command->options & (ATM_OPTION_OUTPUT | ATM_OPTION_OUTPUT_NEEDED)))
+        return not_accepted(command, "-o", err);
+    while (call->outputs[count])
+        count++;
+    if (count && !(command->options & ATM_OPTION_OUTPUTS))
+        return atm_err_set(err, ATM_USAGE, "atomloc %s has one output; -o is given twice",
+                           command->name);
+    if (count == ATM_MOST_OUTPUTS)
+        return atm_err_set(err, ATM_USAGE, "more than %d outputs", ATM_MOST_OUTPUTS);
+    call->outputs[count] = optarg;
+    call->output = call->outputs[0];
+    return ATM_OK;
+}
+
 static enum atm_status accept(const struct atm_command *command, int code, char *const *argv,
                               struct atm_call *call, struct line *line, struct atm_err *err) {
     unsigned options = command->options;
@@ -83,10 +100,7 @@ static enum atm_status accept(const struct atm_command *command, int code, char 
         line->threads = optarg;
         return ATM_OK;
     case 'o':
-        call->output = optarg;
-        return options & (ATM_OPTION_OUTPUT | ATM_OPTION_OUTPUT_NEEDED)
-                   ? ATM_OK
-                   : not_accepted(command, "-o", err);
+        return add_output(command, call, err);
     case LONG_MODEL:
         call->model = optarg;
         return options & ATM_OPTION_MODEL ? ATM_OK : not_accepted(command, "--model", err);
@@ -189,6 +203,8 @@ void atm_command_print_help(const struct atm_command *command) {
            command->summary, command->help);
     if (command->options & (ATM_OPTION_OUTPUT | ATM_OPTION_OUTPUT_NEEDED))
         puts("  -o, --output PATH          where the result goes");
+    if (command->options & ATM_OPTION_OUTPUTS)
+        puts("                             again for the same in another format");
     if (command->options & ATM_OPTION_MODEL)
         puts("  --model MODEL              use this model instead of training on the movie");
     if (command->options & ATM_OPTION_TRUNCATED)

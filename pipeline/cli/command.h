@@ -15,6 +15,7 @@ enum {
     ATM_OPTION_JSON = 1 << 4,            /* --json */
     ATM_OPTION_CONFIG_ARGUMENT = 1 << 5, /* the positional argument is the configuration */
     ATM_OPTION_LIMITS = 1 << 6,          /* --fail-under, --fail-over */
+    ATM_OPTION_OUTPUTS = 1 << 7,         /* -o may be given several times */
     ATM_OPTION_FOLLOW = 1 << 8,          /* --follow */
 };
 
@@ -23,15 +24,16 @@ struct atm_limit {
     const char *text; /* borrowed from argv */
     bool over;        /* fail above the value, not below it */
 };
-enum { ATM_MOST_LIMITS = 16, ATM_LIMIT_NAME = 128 };
+enum { ATM_MOST_LIMITS = 16, ATM_LIMIT_NAME = 128, ATM_MOST_OUTPUTS = 16 };
 
 /* One call of a command. Strings are borrowed from argv. */
 struct atm_call {
     char *const *args; /* positional arguments */
     int arg_count;
-    const char *config_path; /* NULL: none given */
-    const char *output, *model;
-    bool configured; /* -c or --set was given */
+    const char *config_path;                   /* NULL: none given */
+    const char *output, *model;                /* output: the first of outputs */
+    const char *outputs[ATM_MOST_OUTPUTS + 1]; /* NULL-terminated */
+    bool configured;                           /* -c or --set was given */
     bool json, help, quiet;
     struct atm_limit limits[ATM_MOST_LIMITS];
     int limit_count;

@@ -69,6 +69,20 @@ static const struct atm_section compare_section = {
     1,
 };
 
+static const struct atm_section output_section = {
+    "output",
+    "Tables of localizations.",
+    (const struct atm_key[]){
+        ATM_KEY_STRING(struct atm_output_options, columns, "auto",
+                       "columns of the tables, separated by commas, as Picasso names them: frame, "
+                       "x, y, photons, sx, sy, bg, lpx, lpy, photons_unc, bg_unc, sx_unc, sy_unc, "
+                       "llr, chi2, deviance, iterations, blocks, flags, id; auto: what each format "
+                       "usually has. Plain CSV has exactly these; other formats leave out what "
+                       "they can do without"),
+    },
+    1,
+};
+
 size_t atm_config_bind(struct atm_config *config, unsigned sections,
                        struct atm_binding bindings[ATM_SECTION_COUNT]) {
     const struct atm_binding all[ATM_SECTION_COUNT] = {
@@ -88,6 +102,7 @@ size_t atm_config_bind(struct atm_config *config, unsigned sections,
         {&compare_section, &config->compare},
         {&sweep_section, &config->sweep},
         {&atm_post_section, &config->post},
+        {&output_section, &config->output},
     };
     size_t count = 0;
     for (unsigned i = 0; i < ATM_SECTION_COUNT; i++)

@@ -40,6 +40,11 @@ struct atm_compare_options {
     struct atm_ini_pairs tables;
 };
 
+/* Tables that commands write. */
+struct atm_output_options {
+    char columns[ATM_KEY_TEXT_SIZE]; /* names separated by commas; auto: the format's own */
+};
+
 struct atm_config {
     struct atm_run_options run;
     struct atm_camera camera;
@@ -57,6 +62,7 @@ struct atm_config {
     struct atm_compare_options compare;
     struct atm_sweep_options sweep;
     struct atm_post_options post;
+    struct atm_output_options output;
 };
 
 /* Sets of sections, in the order in which they are bound and printed. */
@@ -77,8 +83,9 @@ enum {
     ATM_SECTION_COMPARE = 1 << 13,
     ATM_SECTION_SWEEP = 1 << 14,
     ATM_SECTION_POST = 1 << 15,
-    ATM_SECTIONS_ALL = (1 << 16) - 1,
-    ATM_SECTION_COUNT = 16,
+    ATM_SECTION_OUTPUT = 1 << 16,
+    ATM_SECTIONS_ALL = (1 << 17) - 1,
+    ATM_SECTION_COUNT = 17,
 
     /* What decides a trained model, the localizations found with one, and a synthetic movie. */
     ATM_SECTIONS_LEARN = ATM_SECTION_CAMERA | ATM_SECTION_INPUT | ATM_SECTION_MODEL |

@@ -55,7 +55,8 @@ enum atm_status atm_path_kind(const char *path, enum atm_path_kind *kind, struct
 }
 
 char *atm_path_beside(const char *path, const char *suffix) {
-    static const char *const double_endings[] = {".px.csv", ".ome.tif", ".ome.tiff"};
+    static const char *const double_endings[] = {".px.csv", ".challenge.csv", ".decode.h5",
+                                                 ".ome.tif", ".ome.tiff"};
     const char *name = strrchr(path, '/');
     name = name ? name + 1 : path;
     const char *dot = strrchr(name, '.');
@@ -69,10 +70,14 @@ char *atm_path_beside(const char *path, const char *suffix) {
 
 bool atm_path_exists(const char *path) { return access(path, F_OK) == 0; }
 
+bool atm_path_is_folder(const char *path) {
+    struct stat info;
+    return !stat(path, &info) && S_ISDIR(info.st_mode);
+}
+
 enum atm_status atm_path_check_output(const char *path, struct atm_err *err) {
     struct atm_outfile probe = {0};
-    struct stat info;
-    if (!stat(path, &info) && S_ISDIR(info.st_mode))
+    if (atm_path_is_folder(path))
         return atm_err_set(err, ATM_FAIL, "%s: is a folder; give the name of a file", path);
     enum atm_status status = atm_outfile_begin(&probe, path, err);
     atm_outfile_discard(&probe);
@@ -102,8 +107,6 @@ enum atm_status atm_path_make_folder(const char *path, struct atm_err *err) {
         if (end)
             *end = '/';
     }
-    struct stat info;
-    if (stat(path, &info) || !S_ISDIR(info.st_mode))
-        return atm_err_set(err, ATM_FAIL, "%s: is not a folder", path);
-    return ATM_OK;
+    return atm_path_is_folder(path) ? ATM_OK
+                                    : atm_err_set(err, ATM_FAIL, "%s: is not a folder", path);
 }

@@ -18,6 +18,7 @@ char *atm_path_beside(const char *path, const char *suffix);
 bool atm_path_ends(const char *path, const char *ending);
 
 bool atm_path_exists(const char *path);
+bool atm_path_is_folder(const char *path);
 /* Can a file of this name be made in its folder? To be asked before hours of work. Leaves nothing. */
 enum atm_status atm_path_check_output(const char *path, struct atm_err *err);
 /* Fails where the output would replace that input (NULL: none), also by another name of the same file. */

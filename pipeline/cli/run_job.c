@@ -2,6 +2,7 @@
 
 #include "mem.h"
 #include "outfile.h"
+#include "outputs.h"
 #include "paths.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -123,6 +124,9 @@ enum atm_status atm_run_load_model(struct atm_run_job *job, struct atm_err *err)
 
 /* A run that looks at a model has pictures and numbers of it, but no localizations to draw. */
 static enum atm_status check_stages(const struct atm_run_job *job, struct atm_err *err) {
+    enum atm_status status = atm_outputs_check_columns(job->config, err);
+    if (status)
+        return status;
     const bool draws =
         atm_run_has_stage(job, ATM_STAGE_RENDER) || atm_run_has_stage(job, ATM_STAGE_REPORT);
     if (job->config->run.test_frames && draws && !atm_run_has_stage(job, ATM_STAGE_LOCALIZE))

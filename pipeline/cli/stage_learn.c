@@ -85,11 +85,9 @@ static enum atm_status reuse(const char *path, const char *provenance, const str
 }
 
 static enum atm_status train(struct atm_source *source, const struct atm_config *config,
-                             const char *path, const char *provenance, const struct atm_sink *sink,
-                             struct atm_model **model, struct atm_err *err) {
-    char *checkpoint = NULL;
-    if (asprintf(&checkpoint, "%s.checkpoint", path) < 0)
-        return atm_err_memory(err, "a file name");
+                             const char *path, const char *checkpoint, const char *provenance,
+                             const struct atm_sink *sink, struct atm_model **model,
+                             struct atm_err *err) {
     const struct atm_learn_options options = {
         .model = config->model,
         .net = config->net,
@@ -106,9 +104,6 @@ static enum atm_status train(struct atm_source *source, const struct atm_config 
                     checkpoint);
     if (!status)
         status = atm_model_save(*model, path, false, err);
-    if (!status)
-        unlink(checkpoint);
-    free(checkpoint);
     return status;
 }
 
@@ -116,7 +111,9 @@ enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_conf
                                 const char *model_path, const char *curve_path,
                                 const struct atm_sink *sink, struct atm_model **model,
                                 struct atm_err *err) {
-    char *provenance = NULL;
+    char *provenance = NULL, *checkpoint = NULL;
+    if (asprintf(&checkpoint, "%s.checkpoint", model_path) < 0)
+        return atm_err_memory(err, "a file name");
     enum atm_status status = atm_path_check_output(model_path, err);
     if (!status)
         status = atm_path_check_output(curve_path, err);
@@ -126,17 +123,20 @@ enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_conf
         status = reuse(model_path, provenance, sink, model, err);
     bool as_it_was = !status && *model;
     if (!status && !*model)
-        status = train(source, config, model_path, provenance, sink, model, err);
+        status = train(source, config, model_path, checkpoint, provenance, sink, model, err);
     else if (!status && strcmp(atm_provenance_identity((*model)->provenance),
                                atm_provenance_identity(provenance)) != 0) {
         as_it_was = false;
         status = atm_stage_calibrate(*model, config, model_path, sink, err);
     }
     if (!status)
+        unlink(checkpoint); /* also one that was left when this was killed before */
+    if (!status)
         status = atm_stage_curve(*model, curve_path, err);
     if (!status && !as_it_was)
         atm_log(sink, ATM_LOG_INFO, "wrote %s and %s", model_path, curve_path);
     atm_mem_free(provenance);
+    free(checkpoint);
     return status;
 }
 

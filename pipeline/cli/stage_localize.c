@@ -1,6 +1,7 @@
 #include "stages.h"
 
 #include "mem.h"
+#include "outputs.h"
 #include "provenance.h"
 #include <math.h>
 #include <unistd.h>
@@ -44,21 +45,6 @@ static void say(const struct atm_source_info *info, const struct atm_localize_su
                 "the pixel size is not known: set camera.pixel_size_nm for tables in nm");
 }
 
-static enum atm_status write_tables(const char *const *paths, const struct atm_table *table,
-                                    const struct atm_sink *sink, struct atm_err *err) {
-    for (; *paths; paths++) {
-        ptrdiff_t dropped = 0;
-        enum atm_status status = atm_table_write(*paths, table, &dropped, err);
-        if (status)
-            return status;
-        if (dropped)
-            atm_log(sink, ATM_LOG_WARNING, "%s: %td rows outside the field were left out", *paths,
-                    dropped);
-        atm_log(sink, ATM_LOG_INFO, "wrote %s", *paths);
-    }
-    return ATM_OK;
-}
-
 enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_model *model,
                                    const struct atm_config *config, const char *journal,
                                    const char *const *tables, const struct atm_sink *sink,
@@ -88,7 +74,7 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
         table->provenance = provenance;
         provenance = NULL;
         say(atm_source_info(source), &summary, sink);
-        status = write_tables(tables, table, sink, err);
+        status = atm_outputs_write(tables, config, table, sink, err);
     }
     if (!status && !follow)
         unlink(journal);

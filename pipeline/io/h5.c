@@ -186,9 +186,7 @@ enum atm_status atm_h5_close(struct atm_h5 **file, struct atm_err *err) {
 
 const char *atm_h5_path(const struct atm_h5 *file) { return file->path; }
 
-ptrdiff_t atm_h5_open_objects(void) {
-    return H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL);
-}
+ptrdiff_t atm_h5_open_objects(void) { return H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL); }
 
 /* ---- names ---- */
 
@@ -230,15 +228,26 @@ hid_t atm_h5_set_properties(void) {
     return properties;
 }
 
+enum atm_status atm_h5_write_group(struct atm_h5 *file, const char *name, struct atm_err *err) {
+    hid_t create = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_obj_track_times(create, false);
+    hid_t group = H5Gcreate2(file->id, name, H5P_DEFAULT, create, H5P_DEFAULT);
+    enum atm_status status = atm_h5_check_write(file, group >= 0, err, "make the group %s", name);
+    if (group >= 0)
+        H5Gclose(group);
+    H5Pclose(create);
+    return status;
+}
+
 /* ---- attributes ---- */
 
-/* Create the attribute anew with one element of `type` and fill it. */
+/* Create the attribute anew with `count` elements of `type` (0: a single value) and fill it. */
 static enum atm_status write_attribute(struct atm_h5 *file, const char *object, const char *name,
-                                       hid_t file_type, hid_t memory_type, const void *value,
-                                       struct atm_err *err) {
+                                       hid_t file_type, hid_t memory_type, hsize_t count,
+                                       const void *value, struct atm_err *err) {
     if (H5Aexists_by_name(file->id, object, name, H5P_DEFAULT) > 0)
         H5Adelete_by_name(file->id, object, name, H5P_DEFAULT);
-    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t space = count ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR);
     hid_t attribute = H5Acreate_by_name(file->id, object, name, file_type, space, H5P_DEFAULT,
                                         H5P_DEFAULT, H5P_DEFAULT);
     bool good = attribute >= 0 && H5Awrite(attribute, memory_type, value) >= 0;
@@ -252,7 +261,13 @@ static enum atm_status write_attribute(struct atm_h5 *file, const char *object, 
 
 enum atm_status atm_h5_write_number(struct atm_h5 *file, const char *object, const char *name,
                                     double value, struct atm_err *err) {
-    return write_attribute(file, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value, err);
+    return write_attribute(file, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 0, &value, err);
+}
+
+enum atm_status atm_h5_write_numbers(struct atm_h5 *file, const char *object, const char *name,
+                                     const double *values, ptrdiff_t count, struct atm_err *err) {
+    return write_attribute(file, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, (hsize_t)count,
+                           values, err);
 }
 
 /* Text of variable length: fixed ones above 64 KB do not fit into an attribute. */
@@ -266,7 +281,7 @@ static hid_t text_type(void) {
 enum atm_status atm_h5_write_text(struct atm_h5 *file, const char *object, const char *name,
                                   const char *text, struct atm_err *err) {
     hid_t type = text_type();
-    enum atm_status status = write_attribute(file, object, name, type, type, &text, err);
+    enum atm_status status = write_attribute(file, object, name, type, type, 0, &text, err);
     H5Tclose(type);
     return status;
 }

@@ -26,14 +26,20 @@ bool atm_h5_exists(const struct atm_h5 *file, const char *name);
 /* Objects that HDF5 still holds open in this process; tests assert 0 after success and failure. */
 ptrdiff_t atm_h5_open_objects(void);
 
-/* Names of the members of a group in alphabetical order. Stops early when visit does not return ATM_OK. */
+/* Names of the members of a group in alphabetical order. Stops early when visit does not return
+ * ATM_OK. */
 enum atm_status atm_h5_list(const struct atm_h5 *file, const char *group,
-                            enum atm_status (*visit)(void *context, const char *name), void *context,
-                            struct atm_err *err);
+                            enum atm_status (*visit)(void *context, const char *name),
+                            void *context, struct atm_err *err);
 
 /* Whole arrays, row-major; the file type is `type`, little-endian. */
 enum atm_status atm_h5_write(struct atm_h5 *file, const char *name, enum atm_h5_type type, int rank,
                              const ptrdiff_t *dims, const void *data, struct atm_err *err);
+/* A data set without a value (h5py: Empty), for what is not known. */
+enum atm_status atm_h5_write_empty(struct atm_h5 *file, const char *name, enum atm_h5_type type,
+                                   struct atm_err *err);
+/* A group, to carry attributes. */
+enum atm_status atm_h5_write_group(struct atm_h5 *file, const char *name, struct atm_err *err);
 /* Shape of a data set; rank <= ATM_H5_MAX_RANK is checked. */
 enum atm_status atm_h5_shape(const struct atm_h5 *file, const char *name, int *rank,
                              ptrdiff_t dims[ATM_H5_MAX_RANK], struct atm_err *err);
@@ -48,6 +54,8 @@ enum atm_status atm_h5_read(const struct atm_h5 *file, const char *name, enum at
 /* Attributes of an object ("/" for the file). read_number leaves *value alone if absent. */
 enum atm_status atm_h5_write_number(struct atm_h5 *file, const char *object, const char *name,
                                     double value, struct atm_err *err);
+enum atm_status atm_h5_write_numbers(struct atm_h5 *file, const char *object, const char *name,
+                                     const double *values, ptrdiff_t count, struct atm_err *err);
 enum atm_status atm_h5_read_number(const struct atm_h5 *file, const char *object, const char *name,
                                    double *value, struct atm_err *err);
 /* The same for an array of 1 to `most` numbers; *count stays 0 if absent. */
@@ -60,7 +68,8 @@ enum atm_status atm_h5_write_text(struct atm_h5 *file, const char *object, const
 enum atm_status atm_h5_read_text(const struct atm_h5 *file, const char *object, const char *name,
                                  char **text, struct atm_err *err);
 
-/* Compound tables: 1-D, chunked, extensible, gzip, little-endian, as PyTables and pandas read them. */
+/* Compound tables: 1-D, chunked, extensible, gzip, little-endian, as PyTables and pandas read them.
+ */
 struct atm_h5_field {
     const char *name;
     enum atm_h5_type file_type;
@@ -83,8 +92,8 @@ enum atm_status atm_h5_read_table(const struct atm_h5 *file, const char *name,
                                   const struct atm_h5_field *fields, int field_count, void *rows,
                                   size_t row_size, ptrdiff_t count, struct atm_err *err);
 
-/* Frame stacks (T, H, W), one chunk per frame (or a few small ones), gzip level 0..9; appended and read
- * frame by frame. T need not be known. A single (H, W) data set reads as one frame. */
+/* Frame stacks (T, H, W), one chunk per frame (or a few small ones), gzip level 0..9; appended and
+ * read frame by frame. T need not be known. A single (H, W) data set reads as one frame. */
 enum atm_status atm_h5_frames_create(struct atm_h5 *file, const char *name, enum atm_h5_type type,
                                      ptrdiff_t height, ptrdiff_t width, int gzip,
                                      struct atm_err *err);

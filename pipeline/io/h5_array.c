@@ -57,6 +57,21 @@ enum atm_status atm_h5_write(struct atm_h5 *file, const char *name, enum atm_h5_
     return status;
 }
 
+enum atm_status atm_h5_write_empty(struct atm_h5 *file, const char *name, enum atm_h5_type type,
+                                   struct atm_err *err) {
+    hid_t link = atm_h5_link_properties(), properties = atm_h5_set_properties();
+    hid_t space = H5Screate(H5S_NULL);
+    hid_t set =
+        H5Dcreate2(file->id, name, atm_h5_file_type(type), space, link, properties, H5P_DEFAULT);
+    enum atm_status status = atm_h5_check_write(file, set >= 0, err, "write %s", name);
+    if (set >= 0)
+        H5Dclose(set);
+    H5Sclose(space);
+    H5Pclose(properties);
+    H5Pclose(link);
+    return status;
+}
+
 /* Extents that fit our indices, and whose product does. */
 static enum atm_status take_shape(const struct atm_h5 *file, const char *name, hid_t set, int *rank,
                                   ptrdiff_t dims[ATM_H5_MAX_RANK], struct atm_err *err) {

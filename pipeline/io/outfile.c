@@ -107,12 +107,16 @@ enum atm_status atm_outfile_commit(struct atm_outfile *file, struct atm_err *err
     }
     /* The name itself survives a power cut only when the folder is synced. Some file systems refuse
      * that; the file is complete all the same. */
-    char *folder = folder_of(file->path);
+    atm_outfile_sync_folder(file->path);
+    release(file);
+    return ATM_OK;
+}
+
+void atm_outfile_sync_folder(const char *path) {
+    char *folder = folder_of(path);
     if (folder)
         (void)sync_path(folder, O_RDONLY | O_DIRECTORY);
     atm_mem_free(folder);
-    release(file);
-    return ATM_OK;
 }
 
 void atm_outfile_discard(struct atm_outfile *file) {

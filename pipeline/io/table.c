@@ -209,16 +209,28 @@ void atm_table_extent(const struct atm_table *table, ptrdiff_t *frames, ptrdiff_
     }
 }
 
+bool atm_table_has_place(const struct atm_loc *row) {
+    return row->frame >= 0 && isfinite(row->x) && isfinite(row->y);
+}
+
+enum atm_status atm_table_need_pixel_size(const char *path, const struct atm_table *table,
+                                          struct atm_err *err) {
+    if (table->pixel_size_nm > 0 && isfinite(table->pixel_size_nm))
+        return ATM_OK;
+    return atm_err_set(err, ATM_FAIL,
+                       "%s: this format's positions are in nm and the pixel size is unknown; give "
+                       "it (--set camera.pixel_size_nm=...) or write .px.csv",
+                       path);
+}
+
 /* Writers by name; the longer ending stands before the one that it contains. */
 static const struct {
     const char *ending;
-    enum atm_status (*write)(const char *path, const struct atm_table *table, ptrdiff_t *dropped,
-                             struct atm_err *err);
+    atm_table_writer *write;
 } writers[] = {
-    {".px.csv", atm_table_write_plain},
-    {".csv", atm_table_write_thunderstorm},
-    {".hdf5", atm_table_write_picasso},
-    {".h5", atm_table_write_picasso},
+    {".px.csv", atm_table_write_plain},     {".challenge.csv", atm_table_write_challenge},
+    {".csv", atm_table_write_thunderstorm}, {".decode.h5", atm_table_write_decode},
+    {".hdf5", atm_table_write_picasso},     {".h5", atm_table_write_picasso},
 };
 enum { WRITER_COUNT = sizeof writers / sizeof *writers };
 
@@ -234,24 +246,38 @@ static int find_writer(const char *path) {
     return -1;
 }
 
+size_t atm_table_stem(const char *path) {
+    int writer = find_writer(path);
+    return strlen(path) - (writer < 0 ? 0 : strlen(writers[writer].ending));
+}
+
 enum atm_status atm_table_check_name(const char *path, struct atm_err *err) {
     if (find_writer(path) >= 0)
         return ATM_OK;
     return atm_err_set(err, ATM_FAIL,
                        "%s: no table format has this ending; use .hdf5 (Picasso), .csv "
-                       "(ThunderSTORM) or .px.csv (pixels)",
+                       "(ThunderSTORM), .px.csv (pixels), .challenge.csv (SMLM Challenge) or "
+                       ".decode.h5 (DECODE)",
                        path);
 }
 
 enum atm_status atm_table_write(const char *path, const struct atm_table *table, ptrdiff_t *dropped,
                                 struct atm_err *err) {
+    return atm_table_write_columns(path, table, NULL, dropped, err);
+}
+
+enum atm_status atm_table_write_columns(const char *path, const struct atm_table *table,
+                                        const char *columns, ptrdiff_t *dropped,
+                                        struct atm_err *err) {
     ptrdiff_t ignored;
+    struct atm_table_choice choice;
     int writer = find_writer(path);
     if (writer < 0)
         return atm_table_check_name(path, err);
     dropped = dropped ? dropped : &ignored;
     *dropped = 0;
-    return writers[writer].write(path, table, dropped, err);
+    enum atm_status status = atm_table_choose(columns, table, &choice, err);
+    return status ? status : writers[writer].write(path, table, &choice, dropped, err);
 }
 
 /* The signature stands at 0 or, behind a user block, at 512, 1024, 2048, ... */

@@ -87,23 +87,33 @@ void atm_table_sort(struct atm_table *table);
 void atm_table_free(struct atm_table *table);
 
 /* Read by content: Picasso HDF5 (/locs, with or without its YAML), HDF5 stack (/truth), DECODE and
- * storm-analysis HDF5, ThunderSTORM CSV, challenge CSV, and plain CSV with x_px/y_px (frames from 0) or x_nm... columns
- * as FORMATS says: whatever is not x_px, y_px counts frames from 1 and places from the first
- * pixel's outer corner. default_pixel_size_nm is used where the file is in nm and does not say
- * (NAN: an error then). *table is initialised by this call, so free an old one first; it is empty
- * after a failure. */
+ * storm-analysis HDF5, ThunderSTORM CSV, challenge CSV, and plain CSV with x_px/y_px (frames from
+ * 0) or x_nm... columns as FORMATS says: whatever is not x_px, y_px counts frames from 1 and places
+ * from the first pixel's outer corner. default_pixel_size_nm is used where the file is in nm and
+ * does not say (NAN: an error then). *table is initialised by this call, so free an old one first;
+ * it is empty after a failure. */
 enum atm_status atm_table_read(const char *path, double default_pixel_size_nm,
                                struct atm_table *table, struct atm_err *err);
 /* True for an open HDF5 file that is a table of DECODE or storm-analysis. */
 struct atm_h5;
 bool atm_table_is_foreign(const struct atm_h5 *file);
 /* Write by name: .hdf5/.h5 Picasso (+ .yaml), .csv ThunderSTORM (+ -protocol.txt), .px.csv plain
- * CSV in pixels (frame,x_px,y_px,photons, frames from 0). Rows that a reader would drop (NaN,
- * negative) are counted in *dropped (may be NULL), not written. Rows outside Picasso's field, which
- * misses our outer half pixel, go to a data set of their own (/atomloc/outside) that only we read.
- */
+ * CSV in pixels (frame,x_px,y_px,photons, frames from 0), .challenge.csv submissions to the SMLM
+ * Challenge, .decode.h5 DECODE. Rows that a reader would drop (NaN, negative) are counted in
+ * *dropped (may be NULL), not written. Rows outside Picasso's field, which misses our outer half
+ * pixel, go to a data set of their own (/atomloc/outside) that only we read. */
 enum atm_status atm_table_write(const char *path, const struct atm_table *table, ptrdiff_t *dropped,
                                 struct atm_err *err);
+/* The same with these columns only, by Picasso's names ("frame, x, y, photons, chi2"), as far as
+ * the format has them and can do without the others. Plain CSV has them in this order. NULL or
+ * "auto": those that the format usually has. */
+enum atm_status atm_table_write_columns(const char *path, const struct atm_table *table,
+                                        const char *columns, ptrdiff_t *dropped,
+                                        struct atm_err *err);
+/* ATM_OK when those are columns that a table without extras may have; ATM_USAGE. */
+enum atm_status atm_table_check_columns(const char *columns, struct atm_err *err);
+/* Length of the name without its format's ending. */
+size_t atm_table_stem(const char *path);
 /* ATM_OK when atm_table_write knows the name: to be asked before hours of work. */
 enum atm_status atm_table_check_name(const char *path, struct atm_err *err);
 

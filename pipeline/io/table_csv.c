@@ -40,6 +40,10 @@ struct layout {
     int least_cells; /* a row with fewer was cut off */
     bool plain;
     double pixel_size_nm;
+    int own_count; /* of plain CSV: columns of ours that have no role */
+    struct {
+        int cell, field; /* field: of atm_table_fields */
+    } own[ATM_CSV_CELLS];
 };
 
 /* Names as they are met, in lower case and without unit. */
@@ -66,6 +70,10 @@ static const struct {
     {"offset", BACKGROUND, NO_ROLE, NO_UNIT},
     {"sigma", SIGMA_X, SIGMA_Y, NO_UNIT},
     {"sigma_px", SIGMA_X, SIGMA_Y, PX},
+    {"sx_px", SIGMA_X, NO_ROLE, PX},
+    {"sy_px", SIGMA_Y, NO_ROLE, PX},
+    {"lpx_px", X_UNC, NO_ROLE, PX},
+    {"lpy_px", Y_UNC, NO_ROLE, PX},
     {"sigma1", SIGMA_X, NO_ROLE, NO_UNIT},
     {"sigma2", SIGMA_Y, NO_ROLE, NO_UNIT},
     {"uncertainty_xy", X_UNC, Y_UNC, NO_UNIT},
@@ -138,6 +146,19 @@ static enum atm_status check_lengths(const struct atm_csv *csv, struct layout *l
     return ATM_OK;
 }
 
+/* What only a table of ours has. */
+static void assign_own(struct layout *layout, const char *name, int cell) {
+    static const char *const own[] = {
+        "photons_unc", "bg_unc",     "sx_unc_px",         "sy_unc_px",   "llr",  "deviance",
+        "blocks",      "iterations", "deviance_expected", "deviance_sd", "flags"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        for (int field = 0; strcmp(name, own[i]) == 0 && field < atm_table_field_count; field++)
+            if (strcmp(name, atm_table_fields[field].plain) == 0) {
+                layout->own[layout->own_count].cell = cell;
+                layout->own[layout->own_count++].field = field;
+            }
+}
+
 static enum atm_status read_header(struct atm_csv *csv, struct layout *layout,
                                    struct atm_err *err) {
     static const char *const needed[] = {[FRAME] = "frame", [X] = "x", [Y] = "y"};
@@ -149,6 +170,7 @@ static enum atm_status read_header(struct atm_csv *csv, struct layout *layout,
         enum unit unit = split_unit(csv->cells[i]);
         if (strcmp(csv->cells[i], "id") == 0)
             id_cell = i;
+        assign_own(layout, csv->cells[i], i);
         for (int j = 0; j < NAMES; j++)
             if (strcmp(csv->cells[i], names[j].name) == 0) {
                 unit = names[j].unit ? names[j].unit : unit;
@@ -163,6 +185,8 @@ static enum atm_status read_header(struct atm_csv *csv, struct layout *layout,
     enum atm_status status = check_lengths(csv, layout, err);
     if (status == ATM_OK && layout->plain) /* elsewhere id is the number of the row */
         assign(layout, ID, id_cell, NO_UNIT);
+    else
+        layout->own_count = 0;
     return status;
 }
 
@@ -212,6 +236,22 @@ static enum atm_status frame_of(const struct atm_csv *csv, const struct layout *
     return ATM_OK;
 }
 
+static enum atm_status get_own(const struct atm_csv *csv, const struct layout *layout, int index,
+                               struct atm_loc *row, struct atm_err *err) {
+    const struct atm_table_field *field = &atm_table_fields[layout->own[index].field];
+    const int cell = layout->own[index].cell;
+    double value = NAN;
+    if (cell < csv->count && !atm_csv_number(csv->cells[cell], &value))
+        return atm_err_set(err, ATM_FAIL, "%s:%d: column %d: '%.40s' is not a number", csv->path,
+                           csv->line, cell + 1, csv->cells[cell]);
+    int64_t whole = fabs(value) < 9e15 ? (int64_t)value : 0;
+    if (field->whole)
+        memcpy((char *)row + field->offset, &whole, sizeof whole);
+    else
+        memcpy((char *)row + field->offset, &value, sizeof value);
+    return ATM_OK;
+}
+
 static enum atm_status read_row(const struct atm_csv *csv, const struct layout *layout,
                                 struct atm_loc *row, struct atm_err *err) {
     double values[ROLES];
@@ -235,6 +275,8 @@ static enum atm_status read_row(const struct atm_csv *csv, const struct layout *
     row->chi2 = values[CHI2];
     if (values[ID] >= 0 && values[ID] < 9e15)
         row->id = (int64_t)values[ID];
+    for (int i = 0; i < layout->own_count && status == ATM_OK; i++)
+        status = get_own(csv, layout, i, row, err);
     return status;
 }
 

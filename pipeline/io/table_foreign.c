@@ -1,9 +1,11 @@
-/* HDF5 tables of other programs: DECODE's emitter sets and storm-analysis' localizations.
+/* HDF5 tables of other programs: DECODE's emitter sets, read and written, and storm-analysis'
+ * localizations.
  *
- * | what           | where                                | frames from | x, y | | DECODE         |
- * /data/xyz (N, 3), phot, frame_ix ... | 0           | px or nm, centres at integers; axis 0 is the
- * row | | storm-analysis | /fr_N/x, y, sum ...                  | 0           | px, centres at
- * integers           |
+ * | what           | where                                | frames from | x, y
+ * | DECODE         | /data/xyz (N, 3), phot, frame_ix ... | 0           | px or nm, pixel centres
+ * at |                |                                      |             | integers; axis 0 is
+ * the row | storm-analysis | /fr_N/x, y, sum ...                  | 0           | px, centres at
+ * integers
  *
  * (decode.utils.emitter_io; storm_analysis.sa_library.sa_h5py, whose x is the fast axis of the
  * image) */
@@ -11,6 +13,7 @@
 
 #include "h5.h"
 #include "mem.h"
+#include "outfile.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +137,127 @@ enum atm_status atm_table_read_decode(const struct atm_h5 *file, struct atm_tabl
                                d.phot_cr, d.bg,      d.frame,  d.id};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         atm_mem_free(columns[i]);
+    return status;
+}
+
+/* A float32 column as DECODE stores it; of three values a row the third belongs to z. */
+struct decode_column {
+    const char *name;
+    ptrdiff_t width;
+    const char *wanted_as; /* NULL: no set is whole without it */
+    size_t members[2];     /* of struct atm_loc: axis 0 is the row */
+    double z;
+};
+#define MEMBER(name_) offsetof(struct atm_loc, name_)
+static const struct decode_column decode_columns[] = {
+    {"/data/xyz", 3, NULL, {MEMBER(y), MEMBER(x)}, 0},
+    {"/data/phot", 1, NULL, {MEMBER(photons)}, 0},
+    {"/data/bg", 1, "bg", {MEMBER(background)}, 0},
+    {"/data/xyz_sig", 3, "lpx", {MEMBER(y_unc), MEMBER(x_unc)}, (double)NAN},
+    {"/data/phot_sig", 1, "photons_unc", {MEMBER(photons_unc)}, 0},
+    {"/data/bg_sig", 1, "bg_unc", {MEMBER(background_unc)}, 0},
+};
+
+/* What is NAN throughout is an empty data set, as DECODE itself stores it. values: room for 3 a
+ * row. */
+static enum atm_status write_decode_column(struct atm_h5 *file, const struct decode_column *column,
+                                           const struct atm_table *rows, bool wanted, float *values,
+                                           struct atm_err *err) {
+    const ptrdiff_t dims[] = {rows->count, column->width};
+    bool known = !column->wanted_as;
+    for (ptrdiff_t i = 0; i < rows->count; i++)
+        for (ptrdiff_t axis = 0; axis < column->width; axis++) {
+            double value = column->z;
+            if (axis < 2)
+                memcpy(&value, (const char *)&rows->rows[i] + column->members[axis], sizeof value);
+            values[i * column->width + axis] = (float)value;
+            known = known || isfinite(value);
+        }
+    return known && wanted ? atm_h5_write(file, column->name, ATM_H5_F32, column->width > 1 ? 2 : 1,
+                                          dims, values, err)
+                           : atm_h5_write_empty(file, column->name, ATM_H5_F32, err);
+}
+
+static enum atm_status write_decode_whole(struct atm_h5 *file, const char *name, size_t member,
+                                          const struct atm_table *rows, int64_t *values,
+                                          struct atm_err *err) {
+    for (ptrdiff_t i = 0; i < rows->count; i++)
+        memcpy(&values[i], (const char *)&rows->rows[i] + member, sizeof *values);
+    return atm_h5_write(file, name, ATM_H5_I64, 1, &rows->count, values, err);
+}
+
+static enum atm_status write_decode_data(struct atm_h5 *file, const struct atm_table *rows,
+                                         const struct atm_table_choice *choice, void *room,
+                                         struct atm_err *err) {
+    static const char *const unknown[] = {"/data/prob", "/data/xyz_cr", "/data/phot_cr",
+                                          "/data/bg_cr"};
+    enum atm_status status =
+        write_decode_whole(file, "/data/frame_ix", MEMBER(frame), rows, room, err);
+    if (status == ATM_OK)
+        status = write_decode_whole(file, "/data/id", MEMBER(id), rows, room, err);
+    for (size_t i = 0; !status && i < sizeof decode_columns / sizeof *decode_columns; i++) {
+        const struct decode_column *column = &decode_columns[i];
+        bool wanted = !column->wanted_as || atm_table_wants(choice, column->wanted_as);
+        status = write_decode_column(file, column, rows, wanted, room, err);
+    }
+    for (size_t i = 0; !status && i < sizeof unknown / sizeof *unknown; i++)
+        status = atm_h5_write_empty(file, unknown[i], ATM_H5_F32, err);
+    return status;
+}
+
+static enum atm_status write_decode_meta(struct atm_h5 *file, const struct atm_table *table,
+                                         struct atm_err *err) {
+    const double size[] = {table->pixel_size_nm, table->pixel_size_nm};
+    enum atm_status status = atm_h5_write_group(file, "/meta", err);
+    if (status == ATM_OK)
+        status = atm_h5_write_group(file, "/decode", err);
+    if (status == ATM_OK)
+        status = atm_h5_write_text(file, "/meta", "xy_unit", "px", err);
+    if (status == ATM_OK && isfinite(table->pixel_size_nm))
+        status = atm_h5_write_numbers(file, "/meta", "px_size", size, 2, err);
+    if (status == ATM_OK)
+        status = atm_h5_write_text(file, "/decode", "version", "atomloc " ATM_VERSION, err);
+    if (status == ATM_OK && table->provenance)
+        status = atm_h5_write_text(file, "/", "provenance", table->provenance, err);
+    return status;
+}
+
+static enum atm_status write_decode_file(const char *path, const struct atm_table *rows,
+                                         const struct atm_table_choice *choice,
+                                         struct atm_err *err) {
+    struct atm_h5 *file = NULL;
+    void *room = atm_mem_alloc((size_t)rows->count, 3 * sizeof(double));
+    enum atm_status status =
+        room ? atm_h5_create(path, &file, err) : atm_err_memory(err, "the table's columns");
+    if (status == ATM_OK)
+        status = write_decode_data(file, rows, choice, room, err);
+    if (status == ATM_OK)
+        status = write_decode_meta(file, rows, err);
+    enum atm_status closed = atm_h5_close(&file, status == ATM_OK ? err : NULL);
+    atm_mem_free(room);
+    return status == ATM_OK ? closed : status;
+}
+
+enum atm_status atm_table_write_decode(const char *path, const struct atm_table *table,
+                                       const struct atm_table_choice *choice, ptrdiff_t *dropped,
+                                       struct atm_err *err) {
+    struct atm_outfile out = {0};
+    struct atm_table rows = *table; /* those that have a place; owns its rows only */
+    rows.rows = atm_mem_alloc((size_t)table->count, sizeof *rows.rows);
+    rows.count = 0;
+    if (!rows.rows)
+        return atm_err_memory(err, "the table's rows");
+    for (ptrdiff_t i = 0; i < table->count; i++)
+        if (atm_table_has_place(&table->rows[i]))
+            rows.rows[rows.count++] = table->rows[i];
+    enum atm_status status = atm_outfile_begin(&out, path, err);
+    if (status == ATM_OK)
+        status = write_decode_file(out.temporary, &rows, choice, err);
+    if (status == ATM_OK)
+        status = atm_outfile_commit(&out, err);
+    atm_outfile_discard(&out);
+    *dropped += table->count - rows.count;
+    atm_mem_free(rows.rows);
     return status;
 }
 

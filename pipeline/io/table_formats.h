@@ -29,12 +29,50 @@ enum atm_status atm_table_read_storm_analysis(const struct atm_h5 *file, struct 
 enum atm_status atm_table_check_rows(const char *path, const char *name, ptrdiff_t count,
                                      struct atm_err *err);
 
-enum atm_status atm_table_write_picasso(const char *path, const struct atm_table *table,
-                                        ptrdiff_t *dropped, struct atm_err *err);
-enum atm_status atm_table_write_thunderstorm(const char *path, const struct atm_table *table,
-                                             ptrdiff_t *dropped, struct atm_err *err);
-enum atm_status atm_table_write_plain(const char *path, const struct atm_table *table,
-                                      ptrdiff_t *dropped, struct atm_err *err);
+/* Names of what both of Picasso's halves, reading and writing, know. */
+#define ATM_PICASSO_LOCS "/locs"
+#define ATM_PICASSO_COLUMNS "atomloc_columns"
+/* Rows that Picasso's readers would drop although we know them (centres at integers: the outer half
+ * pixel is negative) are kept here, where only we look. */
+#define ATM_PICASSO_OUTSIDE "/atomloc/outside"
+
+/* Columns that atm_loc has, by Picasso's name where it has one and by that of plain CSV. */
+struct atm_table_field {
+    const char *name, *plain;
+    size_t offset; /* of a double, or of an int64_t where whole */
+    bool whole;
+    int decimals; /* of a plain CSV */
+};
+extern const struct atm_table_field atm_table_fields[];
+extern const int atm_table_field_count;
+/* Index, or -1. */
+int atm_table_find_field(const char *name);
+int atm_table_find_extra(const struct atm_table *table, const char *name);
+
+/* Columns that are wanted, in the user's order. */
+enum { ATM_CHOSEN = 64 };
+struct atm_table_choice {
+    bool given; /* false: those that a format usually has */
+    int count;
+    char names[ATM_CHOSEN][ATM_EXTRA_NAME];
+};
+enum atm_status atm_table_choose(const char *text, const struct atm_table *table,
+                                 struct atm_table_choice *choice, struct atm_err *err);
+/* Where nothing is chosen, everything is wanted. */
+bool atm_table_wants(const struct atm_table_choice *choice, const char *name);
+
+/* A writer adds the rows that its format cannot hold to *dropped. Formats with a fixed layout do
+ * not look at the choice. */
+typedef enum atm_status atm_table_writer(const char *path, const struct atm_table *table,
+                                         const struct atm_table_choice *choice, ptrdiff_t *dropped,
+                                         struct atm_err *err);
+atm_table_writer atm_table_write_picasso, atm_table_write_decode, atm_table_write_thunderstorm,
+    atm_table_write_challenge, atm_table_write_plain;
+/* True for a row that every format can place. */
+bool atm_table_has_place(const struct atm_loc *row);
+/* Fails, and says what to do, where a format in nm cannot do without the pixel size. */
+enum atm_status atm_table_need_pixel_size(const char *path, const struct atm_table *table,
+                                          struct atm_err *err);
 
 /* Side files. "<path without extension><suffix>", owned by the caller; NULL when out of memory. */
 char *atm_table_side_path(const char *path, const char *suffix);

@@ -14,14 +14,11 @@ def pixels(kind, width, height, code):
     return struct.pack("<%d%s" % (len(values), code), *values)
 
 
-def main(out, sample, *pages):
-    code, bits, sample_format = ("H", 16, 1) if sample == "u16" else ("f", 32, 3)
+def write_pages(out, bits, sample_format, pages):
+    """pages: (width, height, little-endian bytes) each."""
     data = bytearray(b"II*\0\0\0\0\0")
     link = 4  # where the offset of the next directory goes
-    for page in pages:
-        size, kind = page.split("=")
-        width, height = map(int, size.split("x"))
-        strip = pixels(kind, width, height, code)
+    for width, height, strip in pages:
         strip_at = len(data)
         data += strip
         directory_at = len(data)
@@ -37,4 +34,12 @@ def main(out, sample, *pages):
         file.write(data)
 
 
-main(*sys.argv[1:])
+def main(out, sample, *pages):
+    code, bits, sample_format = ("H", 16, 1) if sample == "u16" else ("f", 32, 3)
+    sizes = [(*map(int, page.split("=")[0].split("x")), page.split("=")[1]) for page in pages]
+    write_pages(out, bits, sample_format,
+                [(width, height, pixels(kind, width, height, code)) for width, height, kind in sizes])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

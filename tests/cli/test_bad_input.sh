@@ -100,7 +100,7 @@ refuses 1 'run\.truth' "$atomloc" run "$tiny" -o out --set 'run.stages=train,loc
 refuses 2 'no command' "$atomloc" lokalize movie.tif
 refuses 2 'no output' "$atomloc" localize movie.tif
 refuses 2 'too few' "$atomloc" localize -o locs.csv
-refuses 2 'too many' "$atomloc" localize movie.tif movie.tif -o locs.csv
+refuses 2 'several movies' "$atomloc" localize movie.tif cut.tif -o locs.csv
 refuses 2 'unknown option' "$atomloc" localize movie.tif --fast -o locs.csv
 refuses 2 'needs a value' "$atomloc" localize movie.tif -o
 refuses 2 'has no option' "$atomloc" info movie.tif --json

@@ -28,15 +28,6 @@ static long long current = -1; /* read by the death callback */
 /* Present under the address sanitizer only. */
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
-/* Damaged files make libraries ask for absurd sizes: that is an error to be handled, as without the
- * sanitizer. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void) { return "allocator_may_return_null=1"; }
-
-/* HDF5 (1.10.8) itself loses some memory over damaged files. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) { return "leak:libhdf5\n"; }
-
 static void on_death(void) { fprintf(stderr, "at -first %lld -runs 1\n", current); }
 
 static bool load(const char *path, struct blob *blob) {

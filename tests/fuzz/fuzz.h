@@ -1,7 +1,5 @@
 /* A fuzz target is one file tests/fuzz/fuzz_<input>.c with these two functions. It runs under
- * driver.c in the test suite, and under libFuzzer: clang -g -fsanitize=fuzzer,address,undefined ...
- * fuzz_tiff.c memory_file.c pipeline/{base,io}/x.c where the seeds come from `fuzz_tiff -dump
- * FOLDER`. */
+ * driver.c in the test suite, and under libFuzzer by explore.sh. */
 #ifndef ATM_FUZZ_H
 #define ATM_FUZZ_H
 

@@ -25,8 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 /* A table with rows outside Picasso's field, so that both data sets are there. */
 static bool write_locs(const char *path, struct atm_table *table) {
+    static const struct atm_table_choice usual = {.given = false};
     ptrdiff_t dropped = 0;
-    bool good = atm_table_write_picasso(path, table, &dropped, NULL) == ATM_OK;
+    bool good = atm_table_write_picasso(path, table, &usual, &dropped, NULL) == ATM_OK;
     char *side = atm_table_side_path(path, ".yaml");
     if (side)
         unlink(side);

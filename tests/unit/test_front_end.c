@@ -1,20 +1,17 @@
-/* Background, noise, journal: the parts around the network. */
+/* Background and noise: the parts around the network. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
 #include "background.h"
-#include "journal.h"
 #include "mem.h"
 #include "rng.h"
 #include "tune.h"
 
-#include <fcntl.h>
 #include <gsl/gsl_randist.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 /* 20 % of bright outliers move the level by less than half a standard deviation. */
 static void level_ignores_emitters(void **state) {
@@ -77,52 +74,11 @@ static void noise_line_is_found(void **state) {
     atm_mem_free(model);
 }
 
-static void journal_survives_a_torn_end(void **state) {
-    (void)state;
-    const char *path = "test_front_end.journal";
-    unlink(path);
-    struct atm_journal *journal = NULL;
-    struct atm_journal_state st;
-    struct atm_table table;
-    struct atm_err err = {0};
-    float chi2[6] = {1.5F, 2.5F, 3.5F, 0, 0, 0}, back[6] = {0};
-    struct atm_loc rows[3] = {atm_loc_empty(), atm_loc_empty(), atm_loc_empty()};
-    rows[1].x = 2.385, rows[2].x = 7.125;
-    atm_table_init(&table);
-    assert_int_equal(atm_journal_open(path, "a", &table, back, 6, &journal, &st, &err), ATM_OK);
-    assert_int_equal(st.chunks, 0);
-    assert_int_equal(atm_journal_append(journal, rows, 2, chi2, 2, &err), ATM_OK);
-    assert_int_equal(atm_journal_append(journal, rows + 2, 1, chi2 + 2, 1, &err), ATM_OK);
-    atm_journal_close(&journal);
-    int fd = open(path, O_WRONLY);
-    assert_int_equal(ftruncate(fd, lseek(fd, 0, SEEK_END) - 5), 0);
-    close(fd);
-    assert_int_equal(atm_journal_open(path, "a", &table, back, 6, &journal, &st, &err), ATM_OK);
-    assert_int_equal(st.chunks, 1);
-    assert_int_equal(st.frames, 2);
-    assert_int_equal(table.count, 2);
-    assert_true(table.rows[1].x == 2.385 && back[1] == 2.5F);
-    assert_int_equal(atm_journal_append(journal, rows + 2, 1, chi2 + 2, 1, &err), ATM_OK);
-    atm_journal_close(&journal);
-    table.count = 0;
-    assert_int_equal(atm_journal_open(path, "a", &table, back, 6, &journal, &st, &err), ATM_OK);
-    assert_int_equal(table.count, 3);
-    atm_journal_close(&journal);
-    table.count = 0;
-    assert_int_equal(atm_journal_open(path, "b", &table, back, 6, &journal, &st, &err), ATM_OK);
-    assert_true(st.replaced);
-    assert_int_equal(table.count, 0);
-    atm_journal_close(&journal);
-    atm_table_free(&table);
-    unlink(path);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(level_ignores_emitters),
         cmocka_unit_test(background_follows_field_and_frames),
         cmocka_unit_test(noise_line_is_found),
-        cmocka_unit_test(journal_survives_a_torn_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -451,7 +451,8 @@ static void names_are_checked(void **state) {
     assert_int_equal(atm_table_check_name("a.txt", &err), ATM_FAIL);
     assert_string_equal(err.text,
                         "a.txt: no table format has this ending; use .hdf5 (Picasso), .csv "
-                        "(ThunderSTORM) or .px.csv (pixels)");
+                        "(ThunderSTORM), .px.csv (pixels), .challenge.csv (SMLM Challenge) or "
+                        ".decode.h5 (DECODE)");
     assert_int_equal(atm_table_write("/nowhere/a.hdf5", &table, NULL, &err), ATM_FAIL);
     assert_non_null(strstr(err.text, "/nowhere"));
     atm_table_free(&table);

@@ -1,0 +1,78 @@
+/* Journals: whatever happened to the file, what comes back is a beginning of what went in. */
+#include "fuzz.h"
+
+#include "journal.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNKS = 4, FRAMES = 5, ROWS = 3 };
+static const char IDENTITY[] = "a run";
+
+static void make_chunk(int chunk, struct atm_loc rows[ROWS], float chi2[FRAMES]) {
+    for (int i = 0; i < ROWS; i++) {
+        rows[i] = atm_loc_empty();
+        rows[i].frame = chunk * FRAMES + i;
+        rows[i].x = 2.385 * i, rows[i].y = chunk;
+    }
+    for (int i = 0; i < FRAMES; i++)
+        chi2[i] = (float)(chunk + i) / 7;
+}
+
+static void check_chunks(const struct atm_table *table, const float *chi2, ptrdiff_t chunks) {
+    for (int chunk = 0; chunk < chunks; chunk++) {
+        struct atm_loc rows[ROWS];
+        float values[FRAMES];
+        make_chunk(chunk, rows, values);
+        if (memcmp(values, chi2 + chunk * FRAMES, sizeof values) != 0)
+            abort();
+        for (int i = 0; i < ROWS; i++)
+            if (table->rows[chunk * ROWS + i].frame != rows[i].frame ||
+                table->rows[chunk * ROWS + i].x != rows[i].x)
+                abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct atm_journal *journal = NULL;
+    struct atm_journal_state state = {0};
+    struct atm_table table;
+    struct atm_err err = {0};
+    struct atm_fuzz_file file;
+    float chi2[CHUNKS * FRAMES];
+    if (!atm_fuzz_file_open(&file, data, size))
+        return 0;
+    atm_table_init(&table);
+    enum atm_status status = atm_journal_open(file.path, IDENTITY, &table, chi2, CHUNKS * FRAMES,
+                                              &journal, &state, &err);
+    if (status != ATM_OK && !err.text[0])
+        abort();
+    if (status == ATM_OK && (state.chunks > CHUNKS || state.frames != state.chunks * FRAMES ||
+                             table.count != state.chunks * ROWS))
+        abort();
+    if (status == ATM_OK)
+        check_chunks(&table, chi2, state.chunks);
+    atm_journal_close(&journal);
+    atm_table_free(&table);
+    atm_fuzz_file_close(&file);
+    return 0;
+}
+
+bool atm_fuzz_seed(int index, const char *path) {
+    struct atm_journal *journal = NULL;
+    struct atm_journal_state state;
+    struct atm_table table;
+    float chi2[CHUNKS * FRAMES];
+    if (index != 0)
+        return false;
+    atm_table_init(&table);
+    bool good = atm_journal_open(path, IDENTITY, &table, chi2, CHUNKS * FRAMES, &journal, &state,
+                                 NULL) == ATM_OK;
+    for (int chunk = 0; good && chunk < CHUNKS; chunk++) {
+        struct atm_loc rows[ROWS];
+        make_chunk(chunk, rows, chi2);
+        good = atm_journal_append(journal, rows, ROWS, chi2, FRAMES, NULL) == ATM_OK;
+    }
+    atm_journal_close(&journal);
+    atm_table_free(&table);
+    return good;
+}
