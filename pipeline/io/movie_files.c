@@ -111,12 +111,16 @@ static void take_skeleton(const char *name, bool numbers, char skeleton[NAME_MAX
     skeleton[used] = '\0';
 }
 
+/* In one folder, too. */
 static bool all_alike(const struct atm_files *files, bool numbers, ptrdiff_t *other) {
     char first[NAME_MAX + 1], own[NAME_MAX + 1];
+    const size_t folder = (size_t)(file_name(files->paths[0]) - files->paths[0]);
     take_skeleton(file_name(files->paths[0]), numbers, first);
     for (*other = 1; *other < files->count; ++*other) {
-        take_skeleton(file_name(files->paths[*other]), numbers, own);
-        if (strcmp(first, own) != 0)
+        const char *path = files->paths[*other], *name = file_name(path);
+        take_skeleton(name, numbers, own);
+        if ((size_t)(name - path) != folder || strncmp(path, files->paths[0], folder) != 0 ||
+            strcmp(first, own) != 0)
             return false;
     }
     return true;
