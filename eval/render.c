@@ -122,18 +122,23 @@ static bool ends(const char *path, const char *ending) {
     return length > tail && strcasecmp(path + length - tail, ending) == 0;
 }
 
+enum atm_status atm_render_write_counts(const char *path, const struct atm_render_counts *counts,
+                                        double pixel_size_nm,
+                                        const struct atm_render_options *options,
+                                        struct atm_err *err) {
+    if (ends(path, ".tif") || ends(path, ".tiff"))
+        return write_tiff(path, counts, pixel_size_nm, err);
+    if (options->depth == ATM_RENDER_16_BIT)
+        return write_gray(path, counts, options->saturation, err);
+    return write_picture(path, counts, pixel_size_nm, options, err);
+}
+
 enum atm_status atm_render_write(const char *path, const struct atm_render_points *points,
                                  const struct atm_render_options *options, struct atm_err *err) {
     struct atm_render_counts counts = {0};
     enum atm_status status = atm_render_points_init(&counts, points, options, err);
-    if (status != ATM_OK)
-        return status;
-    if (ends(path, ".tif") || ends(path, ".tiff"))
-        status = write_tiff(path, &counts, points->pixel_size_nm, err);
-    else if (options->depth == ATM_RENDER_16_BIT)
-        status = write_gray(path, &counts, options->saturation, err);
-    else
-        status = write_picture(path, &counts, points->pixel_size_nm, options, err);
+    if (status == ATM_OK)
+        status = atm_render_write_counts(path, &counts, points->pixel_size_nm, options, err);
     atm_render_counts_free(&counts);
     return status;
 }

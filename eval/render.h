@@ -74,6 +74,11 @@ enum atm_status atm_render_counts_init(struct atm_render_counts *counts,
                                        const struct atm_render_options *options,
                                        struct atm_err *err);
 void atm_render_counts_free(struct atm_render_counts *counts);
+/* The picture of these counts, as atm_render_write makes it. pixel_size_nm: of the camera. */
+enum atm_status atm_render_write_counts(const char *path, const struct atm_render_counts *counts,
+                                        double pixel_size_nm,
+                                        const struct atm_render_options *options,
+                                        struct atm_err *err);
 /* Value of the non-empty pixels at the quantile, exactly. 1 for an empty picture. */
 double atm_render_quantile(const float *image, ptrdiff_t count, double quantile);
 

@@ -211,7 +211,7 @@ struct bands {
     uint32_t *row;    /* owned; localizations of each band */
 };
 
-/* Count (row NULL) or list the localizations of every band. */
+/* Count or list the localizations of every band. */
 static void visit_bands(const struct painter *p, struct bands *bands, bool list) {
     for (ptrdiff_t i = 0; i < p->points->count; i++) {
         double x, y;

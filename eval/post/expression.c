@@ -225,10 +225,11 @@ static void parse_value(struct parser *p) {
     p->nesting--;
 }
 
+/* From the right: 2^3^2 is 2^9. */
 static void parse_power(struct parser *p) {
     parse_value(p);
-    while (take(p, "^")) {
-        parse_value(p);
+    if (take(p, "^")) {
+        parse_power(p);
         emit_kind(p, POWER);
     }
 }
@@ -255,16 +256,26 @@ static void parse_sum(struct parser *p) {
     }
 }
 
+/* Of a sum: a number when it is nothing but that, else NAN. */
+static double parse_bound(struct parser *p) {
+    int first = p->out->count;
+    parse_sum(p);
+    const struct op *op = &p->out->ops[first];
+    return p->out->count == first + 1 && op->kind == PUSH_NUMBER ? op->number : NAN;
+}
+
 /* The value x that was read from op `first` on lies within both numbers. */
 static void parse_range(struct parser *p, int first, int end) {
-    parse_sum(p);
+    const char *place = skip(p);
+    double low = parse_bound(p);
     emit_kind(p, GREATER_EQUAL);
     if (!take(p, "..")) {
         fail_at(p, skip(p), "a range LOW..HIGH is expected behind 'in'");
         return;
     }
     repeat(p, first, end);
-    parse_sum(p);
+    if (low > parse_bound(p))
+        fail_at(p, place, "nothing lies in this range; the smaller number comes first");
     emit_kind(p, LESS_EQUAL);
     emit_kind(p, AND);
 }

@@ -206,14 +206,17 @@ enum atm_status atm_post_text_write(const struct atm_post *post, const char *wha
     return status;
 }
 
-enum atm_status atm_post_chart(const struct atm_post *post, const char *what,
+enum atm_status atm_post_chart(struct atm_post *post, const char *what,
                                const struct atm_chart *chart, struct atm_err *err) {
     char *path = atm_post_file(post, what, ".png");
     enum atm_status status =
         path ? atm_chart_write(path, chart, err) : atm_err_memory(err, "a chart");
     if (status == ATM_OK)
         atm_log(post->sink, ATM_LOG_INFO, "wrote %s", path);
-    atm_mem_free(path);
+    if (status == ATM_OK && post->chart_count < ATM_POST_CHARTS)
+        post->charts[post->chart_count++] = path;
+    else
+        atm_mem_free(path);
     return status;
 }
 
@@ -303,6 +306,8 @@ enum atm_status atm_post_run(const struct atm_post_config *config, const char *s
     }
     if (status == ATM_OK)
         status = run_chain(config, &chain, &post, provenance, err);
+    for (int i = 0; i < post.chart_count; i++)
+        atm_mem_free(post.charts[i]);
     bool closed = (!post.report || !fclose(post.report)) & (!provenance || !fclose(provenance));
     if (status == ATM_OK && !closed)
         status = atm_err_memory(err, "the report");

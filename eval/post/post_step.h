@@ -7,7 +7,7 @@
 #include "post.h"
 #include <stdio.h>
 
-enum { ATM_POST_NOTES = 24 };
+enum { ATM_POST_NOTES = 24, ATM_POST_CHARTS = 32 };
 
 struct atm_post {
     struct atm_locs locs;
@@ -17,7 +17,9 @@ struct atm_post {
     int number; /* of the step, from 1; files of a step that is met again carry it */
     int repeat; /* how often this kind of step was met before */
     FILE *report;
-    const char *const *said;                     /* the report's text, after a flush */
+    const char *const *said;       /* the report's text, after a flush */
+    char *charts[ATM_POST_CHARTS]; /* owned: names of the charts' files so far */
+    int chart_count;
     struct atm_table_pair notes[ATM_POST_NOTES]; /* owned texts */
     int note_count;
 };
@@ -58,7 +60,11 @@ void atm_post_text_begin(struct atm_post_text *text);
 enum atm_status atm_post_text_write(const struct atm_post *post, const char *what,
                                     const char *ending, struct atm_post_text *text,
                                     struct atm_err *err);
-enum atm_status atm_post_chart(const struct atm_post *post, const char *what,
+/* The same of a chart, which the page of the step quality then shows too. */
+enum atm_status atm_post_chart(struct atm_post *post, const char *what,
                                const struct atm_chart *chart, struct atm_err *err);
+
+/* The rows as what can be drawn. Borrows their columns. */
+struct atm_render_points atm_post_points(const struct atm_locs *locs);
 
 #endif

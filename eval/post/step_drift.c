@@ -51,7 +51,7 @@ static enum atm_status write_table(const struct atm_post *post, const struct atm
     return atm_post_text_write(post, "drift", ".csv", &table, err);
 }
 
-static enum atm_status write_plot(const struct atm_post *post, const struct atm_drift *drift,
+static enum atm_status write_plot(struct atm_post *post, const struct atm_drift *drift,
                                   double pixel, struct atm_err *err) {
     const ptrdiff_t n = drift->frames;
     double *block = atm_mem_alloc(3 * (size_t)n, sizeof *block);

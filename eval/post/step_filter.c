@@ -96,6 +96,11 @@ static enum atm_status filter(struct atm_post *post, double *scratch, ptrdiff_t 
     atm_post_note(post, "Rows before", "%td", rows);
     atm_post_note(post, "Rows kept", "%td (%.1f %%)", locs->count,
                   rows ? 100 * (double)locs->count / (double)rows : 100);
+    if (!locs->count)
+        atm_post_warn(post,
+                      "no row fulfils \"%s\"; names and units are Picasso's (pixels, photons, "
+                      "frames from 0)",
+                      post->config.post.filter_keep);
     fprintf(post->report, "  %-16s %11s %11s %11s  %11s %11s %11s\n", "", "before: min", "median",
             "max", "after: min", "median", "max");
     for (int c = 0; c < locs->column_count; c++) {

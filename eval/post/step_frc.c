@@ -43,7 +43,7 @@ static enum atm_status write_table(const struct atm_post *post, const struct atm
     return atm_post_text_write(post, "frc", ".csv", &table, err);
 }
 
-static enum atm_status plot(const struct atm_post *post, const struct atm_frc *frc, double pixel,
+static enum atm_status plot(struct atm_post *post, const struct atm_frc *frc, double pixel,
                             struct atm_err *err) {
     double *q = atm_mem_alloc((size_t)frc->rings, sizeof *q);
     if (!q)
@@ -87,6 +87,11 @@ static void note(struct atm_post *post, const struct atm_frc *frc, double pixel_
                       "%.4g nm (1/7; standard deviation %.2g nm over "
                       "%td splits)",
                       pixel_nm * frc->resolution, pixel_nm * frc->error, frc->crossed);
+    if (frc->crossed && 2 * frc->crossed < post->config.post.frc_repeats)
+        atm_post_warn(post,
+                      "only %td of %lld splits cross 1/7, and the others are left out of this "
+                      "resolution: there are too few localizations to trust it",
+                      frc->crossed, (long long)post->config.post.frc_repeats);
 }
 
 static enum atm_status run(struct atm_post *post, struct atm_err *err) {

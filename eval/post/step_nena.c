@@ -3,7 +3,7 @@
 
 #include "nena.h"
 
-static enum atm_status plot(const struct atm_post *post, const struct atm_nena *nena, double pixel,
+static enum atm_status plot(struct atm_post *post, const struct atm_nena *nena, double pixel,
                             struct atm_err *err) {
     double r[ATM_NENA_BINS];
     for (int b = 0; b < ATM_NENA_BINS; b++)

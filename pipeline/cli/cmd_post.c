@@ -80,7 +80,7 @@ static enum atm_status process(const struct atm_call *call, const struct atm_pos
         status = make_provenance(call, result.provenance, table, err);
     if (!status)
         status = atm_outputs_write(call->outputs, &call->config, table, call->sink, err);
-    if (!status)
+    if (!status && !call->quiet)
         fputs(result.report, stdout);
     atm_post_result_free(&result);
     return status;
@@ -130,6 +130,9 @@ const struct atm_command atm_command_post = {
         "  render      a picture, as 'render(zoom=20, blur=fixed)'\n"
         "  frc, nena   resolution by Fourier ring correlation; precision from neighbours in "
         "time\n"
+        "  quality     a page: picture, brightness, background, precision, on times, and what the "
+        "steps\n"
+        "              before it said and drew\n"
         "\n"
         "Files of the steps lie beside LOCS: LOCS_drift.csv, LOCS_drift.png, LOCS_render.png, "
         "... What each\n"

@@ -104,6 +104,19 @@ for file in one/*; do
     cmp -s "$file" "two/${file#one/}" || fail "other bytes on two threads: $file"
 done
 
+# --- What is not as asked for is said; --quiet says nothing else
+succeeds "quiet" "$atomloc" post movie.h5 'render(zoom=2)' -o quiet.hdf5 --quiet
+[ -s stdout ] || [ -s stderr ] && fail "--quiet says something: $(cat stdout stderr)"
+while IFS='|' read -r step words; do
+    succeeds "$step" "$atomloc" post movie.h5 "$step" -o doubts.hdf5 --quiet
+    grep -qE "^warning: .*$words" stderr || fail "$step without a warning of \"$words\""
+done <<'END'
+filter(photons > 1e9)|no row fulfils "photons > 1e9"
+render(zoom=9, max_size=64)|zoom was lowered from 9 to 2
+render(region=90 90 99 99)|no localization lies in it
+render(colors=time, depth=16)|this picture is grey
+END
+
 # --- Mistakes: one line, before anything is written
 refuses 2 'no step is called "lnik"; there are filter, drift' "$atomloc" post movie.h5 lnik -o bad.hdf5
 refuses 2 'in "photons >", character 10' "$atomloc" post movie.h5 'filter(photons >)' -o bad.hdf5

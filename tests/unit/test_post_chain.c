@@ -103,6 +103,8 @@ static void expressions_select_rows(void **state) {
         {"sqrt(min(lpx, lpy)) > 1", 0},
         {"hypot(3, 4) = 5", 1000},
         {"-2^2 < 0", 1000},
+        {"2^3^2 = 512", 1000},
+        {"frame in 0-10..-5+6 and x in frame..frame+1e9", 8}, /* ends that are no plain numbers */
         {"1 < 2 < 3 < 2", 0},
         {"x / 0 > 1e300", 999},
         {"id", 1000}, /* -1 is not 0 */
@@ -130,6 +132,7 @@ static void mistakes_are_named_with_their_place(void **state) {
         {"x > 3x", "not a number"},
         {"x > 1e", "not a number"},
         {"frame in 3", "a range LOW..HIGH is expected behind 'in'"},
+        {"x < 3 and frame in 5..1", "character 20 (\"5..1\"): nothing lies in this range"},
         {"min(x) > 2", "two arguments"},
         {"x > and", "character 5 (\"and\"): a value is expected here"},
         {"", "character 1 (\"\"): a value is expected here"},
