@@ -28,6 +28,7 @@ struct atm_chart {
     const struct atm_curve *curves;
     int count;
     bool log_x, log_y;
+    bool y_from_zero; /* the y axis reaches down to 0 where it is not logarithmic */
     const char *const *x_words; /* NULL: x are numbers. Else they are places in this list */
     int x_word_count;
 };

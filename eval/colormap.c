@@ -87,6 +87,8 @@ void atm_colormap_gray(struct atm_colormap *map) {
             map->rgb[i][k] = (uint8_t)i;
 }
 
+static const uint8_t nothing[3] = {190, 208, 232};
+
 void atm_colormap_apply(const struct atm_colormap *map, const float *values, ptrdiff_t count,
                         struct atm_colormap_range range, uint8_t *rgb) {
     double scale = range.hi > range.lo ? 255 / (range.hi - range.lo) : 0;
@@ -94,7 +96,8 @@ void atm_colormap_apply(const struct atm_colormap *map, const float *values, ptr
     for (ptrdiff_t i = 0; i < count; i++) {
         double level = (values[i] - range.lo) * scale;
         int index = level > 0 ? (int)fmin(level + 0.5, 255) : 0; /* NAN compares false */
+        const uint8_t *color = isnan(values[i]) ? nothing : map->rgb[index];
         for (int k = 0; k < 3; k++)
-            rgb[3 * i + k] = map->rgb[index][k];
+            rgb[3 * i + k] = color[k];
     }
 }

@@ -31,7 +31,7 @@ void atm_colormap_time(float *colors);
 void atm_colormap_blend(const float *weight, const float *color, ptrdiff_t count, double white,
                         uint8_t *rgb);
 
-/* Values lo..hi to colours (count, 3); outside is clipped, NAN is the lowest. */
+/* Values lo..hi to colours (count, 3); outside is clipped, NAN is a pale blue that no map has. */
 struct atm_colormap_range {
     double lo, hi;
 };

@@ -63,6 +63,8 @@ static bool find_ranges(const struct atm_chart *chart, struct range *x, struct r
             include_bar(y, curve->high, i, chart->log_y);
         }
     }
+    if (chart->y_from_zero && !chart->log_y)
+        include(y, 0);
     return x->lo <= x->hi;
 }
 

@@ -67,8 +67,12 @@ static const char style[] =
     "@media (max-width:40rem){body{padding:.6rem .8rem 2rem}h1{font-size:1.35rem}"
     ".figs{grid-template-columns:1fr 1fr;gap:.5rem}.fig b{font-size:1.2rem}"
     "th,td{padding:.25rem .45rem}}"
+    /* Paper does not scroll or unfold: tables shrink, their headings break, details are open. */
     "@media print{body{max-width:none;padding:0;font-size:10.5pt}nav{display:none}"
-    "h2,h3{break-after:avoid}.wide{overflow:visible}pre{white-space:pre-wrap}}";
+    "h2,h3{break-after:avoid}.wide{overflow:visible}pre{white-space:pre-wrap}"
+    "table{font-size:7.5pt;width:100%}th,td{padding:.15rem .3rem}th{white-space:normal}"
+    "details::details-content{content-visibility:visible;block-size:auto}"
+    "figure img{max-height:11cm}}";
 
 /* ---- text ---- */
 
@@ -313,6 +317,12 @@ void atm_html_details(struct atm_html *page, const char *summary, const char *te
     fputs("</summary><pre>", out);
     put_escaped(out, text);
     fputs("</pre></details>\n", out);
+}
+
+void atm_html_preformatted(struct atm_html *page, const char *text) {
+    fputs("<pre>", page->body.stream);
+    put_escaped(page->body.stream, text);
+    fputs("</pre>\n", page->body.stream);
 }
 
 /* ---- together ---- */

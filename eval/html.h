@@ -66,6 +66,9 @@ enum atm_status atm_html_image(struct atm_html *page, const char *path, const ch
 /* Text as it is (a configuration), folded away behind its summary. */
 void atm_html_details(struct atm_html *page, const char *summary, const char *text);
 
+/* Text as it is, in a fixed-width font; long lines scroll. */
+void atm_html_preformatted(struct atm_html *page, const char *text);
+
 /* Under a temporary name, then renamed. */
 enum atm_status atm_html_write(struct atm_html *page, const char *path, struct atm_err *err);
 

@@ -1,5 +1,5 @@
-/* A page about the table: brightness, background, precision, on times, and how they change over the
- * movie and the field. */
+/* A page about the table: its picture, brightness, background, precision, on times, how they change
+ * over the movie and the field, and what the steps before said and drew. */
 #include "post_step.h"
 
 #include "html.h"
@@ -20,22 +20,37 @@ enum kind { HISTOGRAM, TIME };
 static const struct plot {
     const char *column;
     enum kind kind;
-    const char *title, *axis;
+    const char *title, *axis, *caption;
     bool length; /* px in the table, nm in the plot */
     bool log_y;
 } plots[] = {
-    {"photons", HISTOGRAM, "Photons", "photons of a localization", false, false},
-    {"bg", HISTOGRAM, "Background", "background (photons per pixel)", false, false},
-    {"lpx", HISTOGRAM, "Precision", "standard deviation in x (nm)", true, false},
-    {"sx", HISTOGRAM, "PSF width", "sigma in x (nm)", true, false},
-    {"len", HISTOGRAM, "On times", "length of a blink (frames)", false, true},
-    {"dark", HISTOGRAM, "Dark times", "frames since the blink before at the same place", false,
-     true},
-    {NULL, TIME, "Localizations per frame", "localizations per frame", false, false},
-    {"photons", TIME, "Photons over time", "mean photons of a localization", false, false},
-    {"bg", TIME, "Background over time", "mean background (photons per pixel)", false, false},
-    {"lpx", TIME, "Precision over time", "mean standard deviation in x (nm)", true, false},
-    {"sx", TIME, "PSF width over time", "mean sigma in x (nm)", true, false},
+    {"photons", HISTOGRAM, "Photons", "photons",
+     "A left edge that stands upright is a threshold: dimmer ones were not found or were filtered "
+     "out.",
+     false, false},
+    {"bg", HISTOGRAM, "Background", "background (photons per pixel)",
+     "Several humps: parts of the field or of the movie differ, see below.", false, false},
+    {"lpx", HISTOGRAM, "Precision", "standard deviation in x (nm)",
+     "As each row states it. A picture shows nothing finer than about 2.4 times this.", true,
+     false},
+    {"sx", HISTOGRAM, "PSF width", "sigma in x (nm)",
+     "A tail to the right: out of focus, or several emitters taken for one.", true, false},
+    {"len", HISTOGRAM, "On times", "length of a blink (frames)",
+     "One kind of dye gives a straight line.", false, true},
+    {"dark", HISTOGRAM, "Dark times", "frames since the blink before at the same place",
+     "One kind of dye gives a straight line; many short times are blinks that were cut into "
+     "several (post.link_gap, post.link_radius_nm).",
+     false, true},
+    {NULL, TIME, "Rows per frame", "rows per frame",
+     "Steps and drops: bleaching, a change of the laser, lost focus.", false, false},
+    {"photons", TIME, "Photons over time", "mean photons", "Falls where the focus is lost.", false,
+     false},
+    {"bg", TIME, "Background over time", "mean background (photons per pixel)",
+     "Falls while the sample bleaches.", false, false},
+    {"lpx", TIME, "Precision over time", "mean standard deviation in x (nm)",
+     "Should stay where it is.", true, false},
+    {"sx", TIME, "PSF width over time", "mean sigma in x (nm)", "Grows where the focus is lost.",
+     true, false},
 };
 
 struct range {
@@ -116,6 +131,7 @@ struct page {
     struct atm_post *post;
     struct atm_html *html;
     double pixel; /* nm, NAN unknown */
+    bool linked;  /* rows are blinks */
     ptrdiff_t frames;
     double *scratch; /* owned (rows) */
 };
@@ -151,16 +167,19 @@ static enum atm_status add_plot(struct page *p, const struct plot *plot, struct 
                                     .count = s.count,
                                     .style =
                                         plot->kind == HISTOGRAM ? ATM_CURVE_STEPS : ATM_CURVE_LINE};
-    const struct atm_chart chart = {.x_label = plot->kind == HISTOGRAM ? plot->axis : "frame",
-                                    .y_label = plot->kind == HISTOGRAM ? "rows" : plot->axis,
+    const char *rows = p->linked ? "blinks" : "localizations";
+    const struct atm_chart chart = {.title = plot->title,
+                                    .x_label = plot->kind == HISTOGRAM ? plot->axis : "frame",
+                                    .y_label = plot->kind == HISTOGRAM ? rows : plot->axis,
                                     .curves = &curve,
                                     .count = 1,
+                                    .y_from_zero = plot->kind == TIME,
                                     .log_y = plot->log_y};
     char *path = atm_post_file(p->post, "quality", ".svg");
     enum atm_status status =
         path ? atm_chart_write(path, &chart, err) : atm_err_memory(err, "a file name");
     if (status == ATM_OK)
-        status = embed(p, path, plot->title, err);
+        status = embed(p, path, plot->caption, err);
     atm_mem_free(path);
     return status;
 }
@@ -223,8 +242,51 @@ static enum atm_status add_maps(struct page *p, struct atm_err *err) {
     enum atm_status status =
         path ? atm_render_panels(path, &sheet, err) : atm_err_memory(err, "a file name");
     if (status == ATM_OK)
-        status = embed(p, path, "Means over the field, black the least and white the most", err);
+        status = embed(p, path,
+                       "Means over tiles of the field, black the least and white the most; blue "
+                       "where there are none. A gradient is uneven illumination or focus.",
+                       err);
     atm_mem_free(path);
+    return status;
+}
+
+/* ---- picture and steps ---- */
+
+/* "chain/out" -> "out" */
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+enum { PICTURE_PX = 1024 };
+
+/* The whole field, whatever pictures the step render makes. */
+static enum atm_status add_picture(struct page *p, struct atm_err *err) {
+    const struct atm_render_points points = atm_post_points(&p->post->locs);
+    struct atm_render_options options = p->post->config.render;
+    options.max_size = PICTURE_PX;
+    options.depth = ATM_RENDER_8_BIT;
+    options.region[0] = '\0';
+    char *path = atm_post_file(p->post, "quality", ".png");
+    enum atm_status status =
+        path ? atm_render_write(path, &points, &options, err) : atm_err_memory(err, "a file name");
+    if (status == ATM_OK)
+        status = embed(p, path, "The rows as they are now, drawn as [render] says.", err);
+    atm_mem_free(path);
+    return status;
+}
+
+static enum atm_status add_steps(struct page *p, struct atm_err *err) {
+    struct atm_post *post = p->post;
+    enum atm_status status = ATM_OK;
+    if (post->number == 1)
+        return ATM_OK;
+    atm_html_section(p->html, "Steps");
+    if (fflush(post->report))
+        return atm_err_memory(err, "the report");
+    atm_html_preformatted(p->html, *post->said);
+    for (int i = 0; i < post->chart_count && status == ATM_OK; i++)
+        status = atm_html_image(p->html, post->charts[i], last_part(post->charts[i]), err);
     return status;
 }
 
@@ -232,21 +294,19 @@ static enum atm_status add_maps(struct page *p, struct atm_err *err) {
 
 static enum atm_status add_figures(struct page *p, struct atm_err *err) {
     static const struct {
-        const char *column, *label, *note, *meaning;
-        bool length;
+        const char *column, *label, *note, *meaning, *unit;
     } medians[] = {
-        {"photons", "photons", "Median photons", "median of a row", false},
-        {"bg", "background", "Median background", "median, photons per pixel", false},
-        {ATM_LOCS_PRECISION, "precision", "Median precision", "median standard deviation, nm",
-         true},
-        {"sx", "PSF sigma", "Median sigma", "median, nm", true},
-        {"len", "frames on", "Median on time", "median length of a blink", false},
-    };
+        {"photons", "photons", "Median photons", "median", ""},
+        {"bg", "background", "Median background", "median, photons per pixel", ""},
+        {ATM_LOCS_PRECISION, "precision", "Median precision", "median standard deviation", NULL},
+        {"sx", "PSF sigma", "Median sigma", "median", NULL},
+        {"len", "on time", "Median on time", "median length of a blink", " frames"},
+    }; /* unit NULL: a length, px in the table */
     enum { MEDIANS = 5 };
     struct atm_post *post = p->post;
     char texts[MEDIANS + 2][32];
     struct atm_html_figure figures[MEDIANS + 2] = {
-        {texts[0], "rows", "localizations or blinks"},
+        {texts[0], p->linked ? "blinks" : "localizations", "rows of the table"},
         {texts[1], "per frame", "mean over the movie"},
     };
     int count = 2;
@@ -261,11 +321,11 @@ static enum atm_status add_figures(struct page *p, struct atm_err *err) {
             return status;
         if (isnan(median))
             continue;
-        bool nm = medians[m].length && p->pixel > 0;
+        bool nm = !medians[m].unit && p->pixel > 0;
         snprintf(texts[count], sizeof texts[count], "%.4g%s", nm ? p->pixel * median : median,
-                 nm                  ? " nm"
-                 : medians[m].length ? " px"
-                                     : "");
+                 nm                ? " nm"
+                 : medians[m].unit ? medians[m].unit
+                                   : " px");
         figures[count] =
             (struct atm_html_figure){texts[count], medians[m].label, medians[m].meaning};
         atm_post_note(post, medians[m].note, "%s", texts[count]);
@@ -276,25 +336,27 @@ static enum atm_status add_figures(struct page *p, struct atm_err *err) {
 }
 
 static enum atm_status fill_page(struct page *p, struct atm_err *err) {
-    struct atm_post *post = p->post;
     atm_html_section(p->html, "The table");
     enum atm_status status = add_figures(p, err);
-    atm_html_section(p->html, "Distributions and their course over time");
-    for (size_t i = 0; i < sizeof plots / sizeof *plots && status == ATM_OK; i++)
+    if (p->linked)
+        atm_html_text(p->html, "Photons and background are summed over the frames of a blink.");
+    if (status == ATM_OK)
+        status = add_picture(p, err);
+    for (size_t i = 0; i < sizeof plots / sizeof *plots && status == ATM_OK; i++) {
+        if (i == 0 || plots[i].kind != plots[i - 1].kind)
+            atm_html_section(p->html, plots[i].kind == HISTOGRAM ? "Distributions" : "Over time");
         status = add_plot(p, &plots[i], err);
+    }
     if (status == ATM_OK) {
         atm_html_section(p->html, "Over the field");
         status = add_maps(p, err);
     }
-    if (status == ATM_OK && !fflush(post->report)) {
-        atm_html_section(p->html, "Steps");
-        atm_html_details(p->html, "What the steps so far said", *post->said);
-    }
-    return status;
+    return status == ATM_OK ? add_steps(p, err) : status;
 }
 
 static enum atm_status run(struct atm_post *post, struct atm_err *err) {
     struct page p = {.post = post, .pixel = post->locs.head.pixel_size_nm};
+    p.linked = atm_locs_find(&post->locs, "n") != NULL;
     char *path = atm_post_file(post, "report", ".html");
     p.scratch = atm_mem_alloc((size_t)post->locs.count, sizeof *p.scratch);
     enum atm_status status =
@@ -302,8 +364,9 @@ static enum atm_status run(struct atm_post *post, struct atm_err *err) {
     if (status == ATM_OK)
         status = atm_locs_frames(&post->locs, &p.frames, err);
     if (status == ATM_OK)
-        status =
-            atm_html_create("Localizations", "quality of a table, by atomloc post", &p.html, err);
+        status = atm_html_create(last_part(post->stem),
+                                 "quality of a table of localizations, atomloc " ATM_VERSION,
+                                 &p.html, err);
     if (status == ATM_OK)
         status = fill_page(&p, err);
     if (status == ATM_OK)

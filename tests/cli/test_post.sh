@@ -99,7 +99,9 @@ mkdir one two
 succeeds "configs/post.ini" "$atomloc" post noisy.hdf5 -c "$source_folder/configs/post.ini" $pixel -o one/out.hdf5 --threads 1
 succeeds "the same" "$atomloc" post noisy.hdf5 -c "$source_folder/configs/post.ini" $pixel -o two/out.hdf5 --threads 2
 [ "$(find one -type f | wc -l)" -eq 9 ] || fail "files of configs/post.ini: $(ls one)"
-grep -q 'PSF width over time' one/out_report.html || fail "no quality plots in the report"
+for word in 'Grows where the focus is lost' '4\. link' 'Resolution by FRC' 'out_drift\.png' 'out_frc\.png' 'summed over the frames'; do
+    grep -q "$word" one/out_report.html || fail "the quality page has no \"$word\""
+done
 for file in one/*; do
     cmp -s "$file" "two/${file#one/}" || fail "other bytes on two threads: $file"
 done

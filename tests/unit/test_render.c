@@ -286,7 +286,8 @@ static void hot_map_grows_lighter_from_black_to_white(void **state) {
     struct atm_colormap_range range = {0, 4};
     atm_colormap_apply(&map, values, 4, range, rgb);
     assert_memory_equal(rgb, map.rgb[0], 3);
-    assert_memory_equal(rgb + 3, map.rgb[0], 3);
+    for (int i = 0; i < 256; i++) /* unknown looks like no value */
+        assert_memory_not_equal(rgb + 3, map.rgb[i], 3);
     assert_memory_equal(rgb + 6, map.rgb[152], 3);
     assert_memory_equal(rgb + 9, map.rgb[255], 3);
 }
