@@ -116,5 +116,8 @@ enum atm_status atm_render_panels(const char *path, const struct atm_panel_sheet
 struct atm_curve_point;
 enum atm_status atm_render_training(const char *path, const struct atm_curve_point *points,
                                     ptrdiff_t count, struct atm_err *err);
+/* STEM.svg, STEM.png and STEM.json. */
+enum atm_status atm_render_training_all(const char *stem, const struct atm_curve_point *points,
+                                        ptrdiff_t count, struct atm_err *err);
 
 #endif

@@ -5,8 +5,11 @@
 #include <math.h>
 #include <stdbool.h>
 
-enum atm_status atm_render_training(const char *path, const struct atm_curve_point *points,
-                                    ptrdiff_t count, struct atm_err *err) {
+/* write: atm_chart_write or atm_chart_write_all. */
+static enum atm_status draw(const char *path, const struct atm_curve_point *points, ptrdiff_t count,
+                            enum atm_status (*write)(const char *, const struct atm_chart *,
+                                                     struct atm_err *),
+                            struct atm_err *err) {
     size_t n = (size_t)count;
     double *block = atm_mem_alloc(4 * n, sizeof *block);
     if (!block)
@@ -32,7 +35,17 @@ enum atm_status atm_render_training(const char *path, const struct atm_curve_poi
                                     .curves = curves,
                                     .count = validations ? 2 : 1,
                                     .log_y = positive};
-    enum atm_status status = atm_chart_write(path, &chart, err);
+    enum atm_status status = write(path, &chart, err);
     atm_mem_free(block);
     return status;
+}
+
+enum atm_status atm_render_training(const char *path, const struct atm_curve_point *points,
+                                    ptrdiff_t count, struct atm_err *err) {
+    return draw(path, points, count, atm_chart_write, err);
+}
+
+enum atm_status atm_render_training_all(const char *stem, const struct atm_curve_point *points,
+                                        ptrdiff_t count, struct atm_err *err) {
+    return draw(stem, points, count, atm_chart_write_all, err);
 }

@@ -44,6 +44,7 @@ static void line(void *context, enum atm_log_level level, const char *text) {
     struct atm_terminal *terminal = context;
     if (terminal->quiet && level == ATM_LOG_INFO)
         return;
+    fflush(stdout); /* where both go into one file, each stands where it was said */
     if (terminal->open_line) /* the progress is drawn again below the message */
         fputs("\r\033[K", stderr);
     terminal->open_line = false;
@@ -82,6 +83,7 @@ static void show(struct atm_terminal *terminal, int64_t done, int64_t total, dou
         format_duration(done < total ? (double)(total - done) / rate : spent, left, sizeof left);
         snprintf(rest, sizeof rest, ", %.3g per s, %s%s", rate, left, done < total ? " left" : "");
     }
+    fflush(stdout);
     fprintf(stderr, "%s  %lld/%lld %s, %lld %%%s%s%s%s", terminal->interactive ? "\r" : "",
             (long long)done, (long long)total, terminal->what,
             (long long)(total > 0 ? done * 100 / total : 100), rest, note[0] ? "; " : "", note,

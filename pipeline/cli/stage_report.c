@@ -132,15 +132,16 @@ static double median_width(const struct atm_table *found) {
 
 static enum atm_status put_network(const struct sheet *sheet, struct atm_err *err) {
     const struct atm_report_input *in = sheet->input;
-    char curve[PATH_MAX], blocks[PATH_MAX];
+    char stem[PATH_MAX], curve[PATH_MAX], blocks[PATH_MAX];
     atm_html_section(sheet->page, "The network");
     atm_html_text(sheet->page, "%td parameters, %lld training steps on this movie, no labels.",
                   in->model->param_count, (long long)in->model->step);
+    name_figure(sheet, "training", stem);
     name_figure(sheet, "training.svg", curve);
     name_figure(sheet, "blocks.png", blocks);
     enum atm_status status = ATM_OK;
     if (in->model->curve_count)
-        status = atm_render_training(curve, in->model->curve, in->model->curve_count, err);
+        status = atm_render_training_all(stem, in->model->curve, in->model->curve_count, err);
     if (!status && in->model->curve_count)
         status =
             atm_html_image(sheet->page, curve,

@@ -49,11 +49,15 @@ refuses 1 'broken\.h5' "$atomloc" eval run/movie.h5 broken.h5
 # --- One report
 succeeds "run" "${run[@]}" --set compare.decode=decode.h5 --set compare.storm=storm.hdf5 --set compare.none=missing.csv
 grep -q 'warning: \[compare\] none: missing\.csv is not there; left out' stderr || fail "a missing table is left out silently"
+"${run[@]}" >both.txt 2>&1 || fail "again, with both streams in one file"
+awk '/^--- /{ stage = $2 } /^Jaccard /{ at = stage } END { exit at != "eval" }' both.txt ||
+    fail "the scores do not stand behind the stage that made them: $(cat both.txt)"
+succeeds "run" "${run[@]}" --set compare.decode=decode.h5 --set compare.storm=storm.hdf5 --set compare.none=missing.csv
 for word in 'Jaccard index' 'Beside other programs' 'storm' 'Does the fit explain the data' 'Errors' 'The network' 'xxh3' \
     'Resolved configuration'; do
     grep -q "$word" run/report.html || fail "the report has no \"$word\""
 done
-for name in picture.png frames.png errors.svg errors.png errors.json pulls.json goodness.svg training.svg atom.png psf.svg \
+for name in picture.png frames.png errors.svg errors.png errors.json pulls.json goodness.svg training.{svg,png,json} atom.png psf.svg \
     psf.json blocks.png error_over_photons.json; do
     [ -s "run/figures/$name" ] || fail "figures/$name is missing"
 done
