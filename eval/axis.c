@@ -50,19 +50,23 @@ static void add_log_ticks(struct atm_axis *axis, int wanted) {
     double low = log10(axis->lo), high = log10(axis->hi), decades = high - low;
     int first = (int)floor(low + 1e-9), last = (int)floor(high + 1e-9);
     int stride = (int)ceil(decades / (1.5 * wanted));
-    bool all_digits = decades < 0.6 * wanted, two_and_five = decades < 0.4 * wanted;
+    bool all_digits = decades < 0.6 * wanted;
+    const char *labelled = decades < 0.12 * wanted  ? "234568" /* of the digits 2 to 9 */
+                           : decades < 0.2 * wanted ? "235"
+                           : decades < 0.4 * wanted ? "25"
+                                                    : "";
     for (int decade = first; decade <= last; decade++) {
         double power = pow(10, decade);
         add_tick(axis, power, stride <= 1 || decade % stride == 0);
         for (int digit = 2; digit < 10 && all_digits; digit++)
-            add_tick(axis, digit * power, two_and_five && (digit == 2 || digit == 5));
+            add_tick(axis, digit * power, strchr(labelled, '0' + digit) != NULL);
     }
 }
 
 static void widen_linear(struct atm_axis *axis, double lo, double hi) {
     double span = hi - lo, scale = fmax(fabs(lo), fabs(hi)), extra = 0.04 * span;
     if (!(span > 1e-12 * scale)) /* one value */
-        extra = scale > 0 ? scale / 2 : 1;
+        extra = scale > 0 ? scale / 10 : 1;
     axis->lo = lo - extra;
     axis->hi = hi + extra;
     if (lo >= 0 && axis->lo < 0) /* no negative steps or losses */

@@ -17,8 +17,8 @@ struct atm_axis {
 };
 
 /* An axis that shows lo..hi (finite; log: positive), widened to a little more, with about `wanted`
- * labelled ticks at round values. Log: decades, with 2 and 5 where there are few decades and minor
- * ticks at the other digits; over less than a third of a decade, the linear axis's ticks. */
+ * labelled ticks at round values. Log: decades, with 2, 5 and more where there are few decades and
+ * minor ticks at the other digits; over less than a third of a decade, the linear axis's ticks. */
 void atm_axis_init(struct atm_axis *axis, double lo, double hi, int log, int wanted);
 
 /* An axis of words: 0, 1, ... count - 1, each under its own. */

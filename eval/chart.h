@@ -33,7 +33,7 @@ struct atm_chart {
     int x_word_count;
 };
 
-/* path ends in .svg or .png (960 x 600 px). */
+/* path ends in .svg (720 x 480 px) or .png (twice as many). */
 enum atm_status atm_chart_write(const char *path, const struct atm_chart *chart,
                                 struct atm_err *err);
 /* The numbers: {"title", "x_label", "y_label", ("x_words",) "curves": [{"label", "x": [...], "y":

@@ -9,9 +9,11 @@
 #include <string.h>
 #include <strings.h>
 
-enum { WIDTH = 960, HEIGHT = 600, LEFT = 104, RIGHT = 24, TOP = 54, BOTTOM = 74 };
+/* Large letters on a small sheet: half as wide on a phone they can still be read. */
+enum { WIDTH = 720, HEIGHT = 480, LEFT = 100, RIGHT = 20, TOP = 48, BOTTOM = 68 };
 enum { PLOT_WIDTH = WIDTH - LEFT - RIGHT, PLOT_HEIGHT = HEIGHT - TOP - BOTTOM };
 enum { FONT_PX = 18, COLORS = 7, MOST_DOTS = 40 };
+enum { PNG_SCALE = 2 }; /* pixels of a PNG for one of these */
 
 /* Told apart by most colour-blind readers (Okabe and Ito 2008, without yellow). */
 static const double colors[COLORS][3] = {
@@ -115,7 +117,7 @@ static void draw_words(struct plot *plot) {
     const struct atm_chart *chart = plot->chart;
     atm_canvas_color(canvas, black);
     atm_canvas_font(canvas, FONT_PX + 3);
-    atm_canvas_text(canvas, LEFT + PLOT_WIDTH / 2.0, 33, 0.5, chart->title ? chart->title : "");
+    atm_canvas_text(canvas, LEFT + PLOT_WIDTH / 2.0, 30, 0.5, chart->title ? chart->title : "");
     atm_canvas_font(canvas, FONT_PX);
     atm_canvas_text(canvas, LEFT + PLOT_WIDTH / 2.0, HEIGHT - 16, 0.5,
                     chart->x_label ? chart->x_label : "");
@@ -330,7 +332,7 @@ static void draw(struct plot *plot) {
     if (plot->chart->x_words)
         atm_axis_init_words(&plot->x, plot->chart->x_words, plot->chart->x_word_count);
     else
-        atm_axis_init(&plot->x, x.lo, x.hi, plot->chart->log_x, 8);
+        atm_axis_init(&plot->x, x.lo, x.hi, plot->chart->log_x, 6);
     atm_axis_init(&plot->y, y.lo, y.hi, plot->chart->log_y, 6);
     draw_axes(plot);
     draw_words(plot);
@@ -348,10 +350,13 @@ enum atm_status atm_chart_write(const char *path, const struct atm_chart *chart,
     struct plot plot = {.chart = chart};
     size_t length = strlen(path);
     bool svg = length > 4 && !strcasecmp(path + length - 4, ".svg");
-    enum atm_status status = svg ? atm_canvas_create_svg(&plot.canvas, HEIGHT, WIDTH, err)
-                                 : atm_canvas_create(&plot.canvas, HEIGHT, WIDTH, err);
+    enum atm_status status =
+        svg ? atm_canvas_create_svg(&plot.canvas, HEIGHT, WIDTH, err)
+            : atm_canvas_create(&plot.canvas, PNG_SCALE * HEIGHT, PNG_SCALE * WIDTH, err);
     if (status != ATM_OK)
         return status;
+    if (!svg)
+        cairo_scale(plot.canvas.cr, PNG_SCALE, PNG_SCALE);
     draw(&plot);
     status = atm_canvas_write(&plot.canvas, path, err);
     atm_canvas_destroy(&plot.canvas);

@@ -72,7 +72,7 @@ static const char style[] =
     "h2,h3{break-after:avoid}.wide{overflow:visible}pre{white-space:pre-wrap}"
     "table{font-size:7.5pt;width:100%}th,td{padding:.15rem .3rem}th{white-space:normal}"
     "details::details-content{content-visibility:visible;block-size:auto}"
-    "figure img{max-height:11cm}}";
+    "details pre{columns:3;font-size:6.5pt;padding:.3rem}figure img{max-height:8.5cm}}";
 
 /* ---- text ---- */
 

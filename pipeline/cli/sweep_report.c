@@ -5,6 +5,7 @@
 #include "html.h"
 #include "mem.h"
 #include "paths.h"
+#include "score_figures.h"
 #include "score_page.h"
 #include <limits.h>
 #include <math.h>
@@ -159,17 +160,57 @@ static enum atm_status fill_lines(const struct page *page, int axis, const char 
     return ATM_OK;
 }
 
+/* "at_100_nm.all.rmse_nm" -> "RMSE lateral (nm), at_100_nm.all"; other numbers keep their names. */
+static void describe_number(const char *name, char text[LABEL_SIZE]) {
+    const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
+    snprintf(text, LABEL_SIZE, "%s", name);
+    for (int i = 0; i < atm_score_figure_count; i++) {
+        const struct atm_score_figure *figure = &atm_score_figures[i];
+        if (strcmp(figure->key, last))
+            continue;
+        const char *unit = strstr(figure->label, "  "); /* percentages are shares in the JSON */
+        int length = (int)strcspn(figure->label, "[");
+        if (unit && unit - figure->label < length)
+            length = (int)(unit - figure->label);
+        while (length && figure->label[length - 1] == ' ')
+            length--;
+        bool has_unit = unit && figure->factor == 1;
+        snprintf(text, LABEL_SIZE, "%.*s%s%s%s%s%.*s", length, figure->label, has_unit ? " (" : "",
+                 has_unit ? unit + 2 : "", has_unit ? ")" : "", dot ? ", " : "",
+                 dot ? (int)(dot - name) : 0, name);
+    }
+}
+
+/* "synth.density" -> "synth.density (1/um^2)" */
+static void describe_key(const char *name, char text[LABEL_SIZE]) {
+    struct atm_config config;
+    struct atm_binding bindings[ATM_SECTION_COUNT];
+    size_t count = atm_config_bind(&config, ATM_SECTIONS_ALL, bindings);
+    snprintf(text, LABEL_SIZE, "%s", name);
+    for (size_t i = 0; i < count; i++) {
+        const struct atm_section *section = bindings[i].section;
+        size_t length = strlen(section->name);
+        if (strncmp(name, section->name, length) || name[length] != '.')
+            continue;
+        for (size_t k = 0; k < section->key_count; k++)
+            if (!strcmp(section->keys[k].name, name + length + 1) && section->keys[k].unit[0])
+                snprintf(text, LABEL_SIZE, "%s (%s)", name, section->keys[k].unit);
+    }
+}
+
 static enum atm_status put_curves(const struct page *page, int axis, const char *name,
                                   struct atm_err *err) {
     const struct atm_sweep_axis *x = &page->plan->axes[axis];
     struct lines lines = {0};
-    char stem[PATH_MAX], svg[PATH_MAX + 8], caption[768];
+    char stem[PATH_MAX], svg[PATH_MAX + 8], caption[768], title[LABEL_SIZE], x_label[LABEL_SIZE];
+    describe_number(name, title);
+    describe_key(x->key, x_label);
     snprintf(stem, sizeof stem, "%.*s/figures/%s_over_%s", PATH_MAX / 2, page->folder, name,
              x->key);
     snprintf(svg, sizeof svg, "%s.svg", stem);
     enum atm_status status = fill_lines(page, axis, name, &lines, err);
-    struct atm_chart chart = {.title = name,
-                              .x_label = x->key,
+    struct atm_chart chart = {.title = title,
+                              .x_label = x_label,
                               .curves = lines.curves,
                               .count = lines.count,
                               .log_x = x->numeric && spans_decade(x)};

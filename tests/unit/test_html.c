@@ -47,7 +47,7 @@ static void chart_is_written_as_svg_png_and_json(void **state) {
                                  "\"y_label\": null,"));
     assert_non_null(strstr(json, "{\"label\": \"found\", \"x\": [1, 10, 100, 1000], \"y\": [4, "
                                  "2.5, null, 1.25], \"low\": [3, 2, null, 1]"));
-    assert_non_null(strstr(svg, "width=\"960px\""));
+    assert_non_null(strstr(svg, "width=\"720px\""));
     assert_non_null(strstr(svg, "stroke-dasharray"));
     assert_null(strstr(svg, "http://www.w3.org/1999/xlink\" href"));
     assert_int_equal(atm_chart_write("again.svg", &chart, NULL), ATM_OK);
