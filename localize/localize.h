@@ -22,6 +22,10 @@ struct atm_input_options {
     int64_t frame_count;     /* 0: all */
     char roi[ATM_KEY_TEXT_SIZE]; /* as atm_movie_roi_parse reads it */
     int64_t binning;             /* 0 counts as 1 */
+    int64_t size_px; /* atm_movie_picture_options; 0: as it is */
+    bool invert;
+    double pen_px;
+    char labels[ATM_KEY_TEXT_SIZE];
     bool follow;
     double follow_s;
     int64_t follow_frames;

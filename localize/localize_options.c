@@ -1,6 +1,8 @@
 /* Schema rows of [input] and [localize]. */
 #include "localize.h"
 
+#include <string.h>
+
 static const char *const backgrounds[] = {"auto", "none", NULL};
 
 #define INPUT struct atm_input_options
@@ -14,6 +16,15 @@ static const struct atm_key input_keys[] = {
     ATM_KEY(INPUT, binning, INT, "1", 1, 16, "px",
             "so many pixels in both directions are added up, 1: none. Tables stay in pixels of the "
             "camera"),
+    ATM_KEY(INPUT, size_px, INT, "0", 0, 65536, "px",
+            "pictures are first brought to this size of their longer side, by area averaging; 0: "
+            "as they are (pen trajectories: 128)"),
+    ATM_KEY(INPUT, invert, BOOL, "no", 0, 0, "", "pictures that are black on white: white - value"),
+    ATM_KEY(INPUT, pen_px, DOUBLE, "0", 0, 1000, "px",
+            "width of the line that pen trajectories (UNIPEN) are drawn with; 0: 7/128 of the size"),
+    ATM_KEY_STRING(INPUT, labels, "",
+                   "file with one label per image (IDX or .npy); empty: the file's own, or "
+                   "x-labels-idx1... beside x-images-idx3..."),
     ATM_KEY(INPUT, follow, BOOL, "no", 0, 0, "",
             "the file is still being written: go on as frames come"),
     ATM_KEY(INPUT, follow_s, DOUBLE, "10", 0.1, 86400, "s",
@@ -35,6 +46,9 @@ enum atm_status atm_input_movie_options(const struct atm_input_options *input,
                                         struct atm_movie_options *options, struct atm_err *err) {
     *options =
         (struct atm_movie_options){.allow_truncated = input->allow_truncated || input->follow};
+    options->picture = (struct atm_movie_picture_options){(ptrdiff_t)input->size_px, input->invert,
+                                                           input->pen_px};
+    memcpy(options->labels, input->labels, sizeof options->labels);
     return atm_movie_roi_parse(input->roi, "input.roi", &options->roi, err);
 }
 

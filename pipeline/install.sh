@@ -5,7 +5,7 @@ set -euo pipefail
 
 build_packages=(
     libfftw3-dev libgsl-dev libtiff-dev libhdf5-dev libopenblas-dev libinih-dev
-    libpng-dev libyaml-dev libxxhash-dev libcairo2-dev fonts-dejavu-core
+    libpng-dev zlib1g-dev libyaml-dev libxxhash-dev libcairo2-dev fonts-dejavu-core
 )
 # Programs count as present when they are found, however they came here.
 build_programs=(gcc:gcc g++:g++ make:make cmake:cmake ninja:ninja-build pkg-config:pkg-config)

@@ -9,6 +9,7 @@
 #include "table.h"
 
 /* Indices of the choices below. */
+enum atm_synth_kind { ATM_SYNTH_SPIKES, ATM_SYNTH_STROKES };
 enum atm_synth_layout { ATM_SYNTH_UNIFORM, ATM_SYNTH_FILAMENTS };
 enum atm_synth_count_law { ATM_SYNTH_DENSITY, ATM_SYNTH_COUNT };
 enum atm_synth_amplitude_law { ATM_SYNTH_FIXED, ATM_SYNTH_AMPLITUDE_UNIFORM, ATM_SYNTH_LOGNORMAL };
@@ -17,6 +18,9 @@ enum atm_synth_noise { ATM_SYNTH_NO_NOISE, ATM_SYNTH_CAMERA };
 enum atm_synth_sample { ATM_SYNTH_UINT16, ATM_SYNTH_FLOAT32 };
 
 struct atm_synth_options {
+    int kind; /* spikes | strokes (strokes.h): of the keys below those have frames, height, width */
+    int64_t strokes_min, strokes_max; /* in an image */
+    double pen_px;                    /* standard deviation of the Gaussian pen */
     int64_t frames, height, width;
     int layout;      /* uniform | filaments */
     int psf;         /* integrated | sampled (the paper's plain Gaussian): enum atm_psf_shape */
@@ -57,6 +61,7 @@ enum atm_status atm_synth_check(const struct atm_synth_options *options, double 
  * localizing gives back, which divides by it. The truth's photons are those of that emitter in that
  * frame (with psf = sampled the amplitude instead of the total). Truth rows stand by frame, then id; an id is one emitter (one on-period when blinking).
  * Emitters whose centre lies outside the field (negative margin) are in the image only.
+ * synth.kind = strokes: atm_strokes_write, and no table.
  * On ATM_STOPPED and on every failure nothing is left under either name. */
 enum atm_status atm_scene_write(const struct atm_synth_options *options,
                                 const struct atm_camera *camera, uint64_t seed, const char *path,

@@ -3,6 +3,7 @@
 #include "mem.h"
 #include "psf.h"
 #include "scene.h"
+#include "strokes.h"
 
 #include <math.h>
 #include <omp.h>
@@ -244,6 +245,8 @@ enum atm_status atm_scene_write(const struct atm_synth_options *options,
                                 const struct atm_camera *camera, uint64_t seed, const char *path,
                                 const char *provenance, const struct atm_sink *sink,
                                 struct atm_table *truth, struct atm_err *err) {
+    if (options->kind == ATM_SYNTH_STROKES)
+        return atm_strokes_write(options, camera, seed, path, provenance, sink, err);
     struct studio studio = {.options = options, .camera = *camera, .seed = seed, .sink = sink};
     struct atm_table table;
     atm_table_init(&table);

@@ -1,10 +1,13 @@
 #include "emitters.h"
 #include "psf.h"
+#include "strokes.h"
 
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <stdint.h>
 
+static const char *const kinds[] = {
+    [ATM_SYNTH_SPIKES] = "spikes", [ATM_SYNTH_STROKES] = "strokes", NULL};
 static const char *const layouts[] = {
     [ATM_SYNTH_UNIFORM] = "uniform", [ATM_SYNTH_FILAMENTS] = "filaments", NULL};
 static const char *const psfs[] = {
@@ -30,6 +33,9 @@ static const char *const samples[] = {
 /* The defaults are a movie of low density as a dSTORM measurement gives it: bright dyes, a few
  * emitters per frame, some of them overlapping. */
 static const struct atm_key keys[] = {
+    CHOOSE(kind, "spikes", kinds,
+           "emitters as a camera sees them, or pen strokes: random Bezier curves, white (1) on "
+           "black, of which frames, height, width, strokes_min, strokes_max and pen_px say all"),
     NUMBER(frames, INT, "500", 1, 1e7, "frames", "length of the movie"),
     NUMBER(height, INT, "64", 1, 16384, "px", "rows of a frame"),
     NUMBER(width, INT, "64", 1, 16384, "px", "columns of a frame"),
@@ -81,6 +87,12 @@ static const struct atm_key keys[] = {
            "change of the background from the left to the right edge, relative to its mean"),
     CHOOSE(noise, "camera", noises,
            "camera: photon noise, EM gain and read noise as [camera] says; none: expected values"),
+    NUMBER(strokes_min, INT, "1", 1, ATM_STROKES_MAX, "strokes",
+           "kind = strokes: least number in an image"),
+    NUMBER(strokes_max, INT, "8", 1, ATM_STROKES_MAX, "strokes",
+           "kind = strokes: greatest number in an image"),
+    NUMBER(pen_px, DOUBLE, "2", 0.3, 100, "px",
+           "kind = strokes: standard deviation of the Gaussian pen"),
     CHOOSE(sample, "uint16", samples,
            "pixels of the file: ADU rounded and clipped to 0..65535, or unrounded"),
 };

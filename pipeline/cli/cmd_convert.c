@@ -58,6 +58,10 @@ static enum atm_status read_truth(const char *path, ptrdiff_t first, ptrdiff_t c
     return status;
 }
 
+static bool is_stack(const char *path) {
+    return atm_path_ends(path, ".h5") || atm_path_ends(path, ".hdf5");
+}
+
 /* Into the HDF5 stack, or beside a TIFF. */
 static enum atm_status write_truth(const struct atm_call *call, const struct atm_movie_info *info,
                                    ptrdiff_t first, ptrdiff_t count,
@@ -65,7 +69,7 @@ static enum atm_status write_truth(const struct atm_call *call, const struct atm
     struct atm_table truth;
     atm_table_init(&truth);
     enum atm_status status = read_truth(call->args[0], first, count, info, &truth, err);
-    if (!status && (atm_path_ends(call->args[1], ".h5") || atm_path_ends(call->args[1], ".hdf5"))) {
+    if (!status && is_stack(call->args[1])) {
         status = atm_movie_add_truth(writer, &truth, err);
     } else if (!status) {
         char *beside = atm_path_beside(call->args[1], "_truth.px.csv");
@@ -76,6 +80,62 @@ static enum atm_status write_truth(const struct atm_call *call, const struct atm
         atm_mem_free(beside);
     }
     atm_table_free(&truth);
+    return status;
+}
+
+/* The strokes of the frames that are kept, in the region's coordinates. */
+static enum atm_status write_strokes(const struct atm_call *call, const struct atm_movie_info *info,
+                                     ptrdiff_t first, ptrdiff_t count,
+                                     struct atm_movie_writer *writer, struct atm_err *err) {
+    struct atm_stroke *strokes = NULL;
+    ptrdiff_t all = 0, kept = 0;
+    enum atm_status status = atm_movie_strokes(call->args[0], &strokes, &all, err);
+    for (ptrdiff_t i = 0; !status && i < all; i++) {
+        struct atm_stroke stroke = strokes[i];
+        stroke.frame -= first;
+        for (int p = 0; p < 4; p++) {
+            stroke.x[p] -= (double)info->field.x;
+            stroke.y[p] -= (double)info->field.y;
+        }
+        if (stroke.frame >= 0 && stroke.frame < count)
+            strokes[kept++] = stroke;
+    }
+    if (!status)
+        status = atm_movie_add_strokes(writer, strokes, kept, err);
+    atm_mem_free(strokes);
+    return status;
+}
+
+static enum atm_status write_labels(struct atm_movie *movie, ptrdiff_t first,
+                                    struct atm_movie_writer *writer, struct atm_err *err) {
+    int32_t *labels = atm_mem_alloc((size_t)atm_movie_info(movie)->frames, sizeof *labels);
+    enum atm_status status = labels ? ATM_OK : atm_err_memory(err, "the labels");
+    if (!status)
+        status = atm_movie_labels(movie, labels, err);
+    if (!status)
+        status = atm_movie_add_labels(writer, labels + first, err);
+    atm_mem_free(labels);
+    return status;
+}
+
+/* What is known of the images goes with them, as far as OUT can hold it. */
+static enum atm_status write_known(const struct atm_call *call, struct atm_movie *movie,
+                                   ptrdiff_t first, ptrdiff_t count,
+                                   struct atm_movie_writer *writer, struct atm_err *err) {
+    const struct atm_movie_info *info = atm_movie_info(movie);
+    const bool stack = is_stack(call->args[1]);
+    enum atm_status status = ATM_OK;
+    if (info->has_truth)
+        status = write_truth(call, info, first, count, writer, err);
+    if (!status && info->has_strokes && stack)
+        status = write_strokes(call, info, first, count, writer, err);
+    if (!status && info->has_labels && stack)
+        status = write_labels(movie, first, writer, err);
+    if (!status && (info->has_strokes || info->has_labels) && !stack)
+        atm_log(call->sink, ATM_LOG_WARNING,
+                "%s: labels and strokes are left out; an .h5 stack "
+                "holds them",
+                call->args[1]);
     return status;
 }
 
@@ -103,8 +163,8 @@ static enum atm_status write_movie(const struct atm_call *call, struct atm_movie
     enum atm_status status = atm_movie_create(call->args[1], &layout, &writer, err);
     if (!status)
         status = copy_frames(call, movie, first, count, writer, err);
-    if (!status && info->has_truth)
-        status = write_truth(call, info, first, count, writer, err);
+    if (!status)
+        status = write_known(call, movie, first, count, writer, err);
     if (!status)
         return atm_movie_finish(&writer, err);
     atm_movie_discard(&writer);
@@ -181,6 +241,7 @@ const struct atm_command atm_command_convert = {
         "ThunderSTORM (with its protocol), .decode.h5 for DECODE, .challenge.csv for the SMLM "
         "Challenge, .px.csv\n"
         "in pixels; output.columns chooses columns. .png draws the table, .tif holds its counts.\n"
+        "Labels of images (/labels) and true strokes (/truth) go with them into .h5.\n"
         "A stack with /truth as IN and .csv or .png as OUT means its true emitters. "
         "input.first_frame and\n"
         "input.frame_count cut a movie; camera.pixel_size_nm is needed where a table does not say "

@@ -56,7 +56,12 @@ static enum atm_status print_movie(const struct atm_call *call, struct atm_err *
         if (info->channels > 1)
             printf("%-20s %td: frames of so many colours alternate\n", "channels:", info->channels);
         print_camera(&info->camera, &call->config.camera);
-        printf("%-20s %s\n", "truth:", info->has_truth ? "yes" : "no");
+        printf("%-20s %s\n", "truth:",
+               info->has_truth     ? "yes"
+               : info->has_strokes ? "pen strokes"
+                                   : "no");
+        if (info->has_labels)
+            printf("%-20s yes\n", "labels:");
         printf("%-20s %016llx\n", "xxh3:", (unsigned long long)hash);
     }
     atm_movie_close(&movie);

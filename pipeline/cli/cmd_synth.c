@@ -23,9 +23,13 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
         atm_scene_write(&call->config.synth, &call->config.camera, (uint64_t)call->config.run.seed,
                         call->output, provenance, call->sink, NULL, err);
     bool in_stack = atm_path_ends(call->output, ".h5") || atm_path_ends(call->output, ".hdf5");
+    const bool strokes = call->config.synth.kind == ATM_SYNTH_STROKES;
     if (!status)
-        atm_log(call->sink, ATM_LOG_INFO, "wrote %s, the true emitters %s", call->output,
-                in_stack ? "in its /truth" : "beside it as _truth.px.csv");
+        atm_log(call->sink, ATM_LOG_INFO, "wrote %s, the true %s %s", call->output,
+                strokes ? "strokes" : "emitters",
+                in_stack  ? "in its /truth"
+                : strokes ? "nowhere: only .h5 holds them"
+                          : "beside it as _truth.px.csv");
     atm_mem_free(provenance);
     return status;
 }
@@ -33,7 +37,7 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
 const struct atm_command atm_command_synth = {
     .name = "synth",
     .arguments = "[-c CONFIG.ini] -o MOVIE",
-    .summary = "simulate a movie with known emitters",
+    .summary = "simulate a movie with known emitters, or images of known pen strokes",
     .help = "MOVIE.h5 is an HDF5 stack with the true emitters in /truth. MOVIE.tif is a TIFF "
             "stack, and\n"
             "the true emitters go beside it, into MOVIE_truth.px.csv.",

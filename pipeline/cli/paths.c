@@ -4,6 +4,7 @@
 #include "movie_files.h"
 #include "outfile.h"
 #include "table.h"
+#include "unipen.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -37,7 +38,7 @@ static enum atm_status kind_of_h5(const char *path, enum atm_path_kind *kind, st
 enum atm_status atm_path_kind(const char *path, enum atm_path_kind *kind, struct atm_err *err) {
     static const char h5_magic[8] = "\211HDF\r\n\032\n";
     static const char *const tables[] = {".csv", ".txt", ".tsv", ".yaml"};
-    char start[sizeof h5_magic] = "";
+    char start[1024] = "";
     *kind = ATM_PATH_MOVIE;
     if (atm_files_is_pattern(path))
         return ATM_OK;
@@ -46,8 +47,10 @@ enum atm_status atm_path_kind(const char *path, enum atm_path_kind *kind, struct
         return atm_err_errno(err, path, "open");
     ssize_t got = read(file, start, sizeof start);
     close(file);
-    if (got == (ssize_t)sizeof start && !memcmp(start, h5_magic, sizeof start))
+    if (got >= (ssize_t)sizeof h5_magic && !memcmp(start, h5_magic, sizeof h5_magic))
         return kind_of_h5(path, kind, err);
+    if (got > 0 && atm_unipen_probe(start, (size_t)got))
+        return ATM_OK;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) /* a folder of images is a movie */
         if (atm_path_ends(path, tables[i]))
             *kind = ATM_PATH_TABLE;

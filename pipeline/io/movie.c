@@ -13,8 +13,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-static const struct atm_movie_format *const FORMATS[] = {&atm_movie_tiff, &atm_movie_hdf5,
-                                                         &atm_movie_raw};
+static const struct atm_movie_format *const FORMATS[] = {
+    &atm_movie_tiff, &atm_movie_hdf5, &atm_movie_raw,   &atm_movie_png,
+    &atm_movie_npy,  &atm_movie_idx,  &atm_movie_unipen};
 enum { FORMAT_COUNT = sizeof FORMATS / sizeof *FORMATS };
 
 enum { HEAD_BYTES = 4096, MAX_SIDE = 65536 };
@@ -236,9 +237,31 @@ static enum atm_status show_part(struct atm_movie *movie, const struct atm_movie
     return movie->whole ? ATM_OK : atm_err_memory(err, movie->path);
 }
 
+/* The picture stage in front of the movie, which becomes its own also where this fails. */
+static enum atm_status put_picture(struct atm_movie **movie, struct atm_err *err) {
+    struct atm_movie *inner = *movie;
+    void *state = NULL;
+    enum atm_status status = create(inner->path, &inner->options, &atm_movie_picture, movie, err);
+    if (status == ATM_OK)
+        status = atm_movie_picture_state(inner, &state, err);
+    if (status != ATM_OK) {
+        atm_movie_close(&inner);
+        return status;
+    }
+    (*movie)->state = state;
+    status = atm_movie_picture.open(*movie, err);
+    if (status == ATM_OK)
+        show_all(*movie);
+    return status;
+}
+
 enum atm_status atm_movie_open(const char *path, const struct atm_movie_options *options,
                                struct atm_movie **movie, struct atm_err *err) {
     enum atm_status status = open_whole(path, options, movie, err);
+    if (status == ATM_OK)
+        status = atm_movie_find_labels(*movie, err);
+    if (status == ATM_OK && options && (options->picture.size_px || options->picture.invert))
+        status = put_picture(movie, err);
     if (status == ATM_OK && options && options->roi.width)
         status = show_part(*movie, &options->roi, err);
     if (status != ATM_OK)
@@ -378,6 +401,7 @@ void atm_movie_close(struct atm_movie **movie) {
     closed->format->close(closed);
     atm_files_free(&closed->files);
     atm_mem_free(closed->whole);
+    atm_mem_free(closed->labels);
     atm_mem_free(closed->path);
     atm_mem_free(closed);
 }

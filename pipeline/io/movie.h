@@ -1,5 +1,5 @@
 /* Movies of any format behind one reader: frames of raw camera values (ADU) as float.
- * Formats are rows of one table (movie.c): TIFF, HDF5 stack; more may follow. */
+ * Formats are rows of one table (movie.c): TIFF, HDF5 stack, PNG, IDX, NumPy, UNIPEN. */
 #ifndef ATM_MOVIE_H
 #define ATM_MOVIE_H
 
@@ -37,8 +37,17 @@ struct atm_movie_roi {
 enum atm_status atm_movie_roi_parse(const char *text, const char *key, struct atm_movie_roi *roi,
                                     struct atm_err *err);
 
+/* Pictures made fit for a network, before anything else is done with them. */
+struct atm_movie_picture_options {
+    ptrdiff_t size_px; /* the longer side, by area averaging; 0: as it is */
+    bool invert;       /* white on black from black on white */
+    double pen_px;     /* width of drawn pen trajectories; 0: 7/128 of the image */
+};
+
 struct atm_movie_options {
     bool allow_truncated;     /* give the whole frames of a file that was cut off */
+    struct atm_movie_picture_options picture;
+    char labels[ATM_KEY_TEXT_SIZE]; /* file of labels (IDX or .npy); "": in the file, or beside it */
     struct atm_movie_roi roi; /* frames are this part of those in the file */
 };
 
@@ -55,6 +64,8 @@ struct atm_movie_info {
     ptrdiff_t channels;       /* > 1: the file says that frames of so many colours alternate */
     uint64_t hash;            /* XXH3 of the file's bytes; 0 until atm_movie_hash */
     bool has_truth;           /* HDF5 stack with /truth: read it by atm_table_read */
+    bool has_strokes;         /* the same with pen strokes: atm_movie_strokes */
+    bool has_labels;          /* of its images: atm_movie_labels */
 };
 
 struct atm_movie;
@@ -73,6 +84,18 @@ enum atm_status atm_movie_read(struct atm_movie *movie, ptrdiff_t first, ptrdiff
                                struct atm_err *err);
 /* XXH3 64 of the whole file, or of all the files one behind the other; stored in info. */
 enum atm_status atm_movie_hash(struct atm_movie *movie, uint64_t *hash, struct atm_err *err);
+/* One number per frame, where info has_labels; -1: none. */
+enum atm_status atm_movie_labels(struct atm_movie *movie, int32_t *labels, struct atm_err *err);
+/* A pen stroke of a synthetic image: a cubic Bezier curve; of degree 2 it is one that was raised to
+ * 3. Pixels, centres at integers. */
+struct atm_stroke {
+    int64_t frame, id, degree;
+    double x[4], y[4]; /* control points */
+    double pen_px;     /* standard deviation of the pen */
+};
+/* All of a stack's, by frame; owned by the caller (atm_mem_free). */
+enum atm_status atm_movie_strokes(const char *path, struct atm_stroke **strokes, ptrdiff_t *count,
+                                  struct atm_err *err);
 /* Look again: a file that is being written may have more frames now. Where it cannot be read at the
  * moment, the movie stays as it is. Pointers to its info are void afterwards. */
 void atm_movie_refresh(struct atm_movie **movie);
@@ -99,6 +122,12 @@ struct atm_table;
 /* HDF5 stacks only (an error for TIFF): put /truth beside the frames before finishing. */
 enum atm_status atm_movie_add_truth(struct atm_movie_writer *writer, const struct atm_table *truth,
                                     struct atm_err *err);
+/* HDF5 stacks only, too: pen strokes as /truth, and /labels (frames). */
+enum atm_status atm_movie_add_strokes(struct atm_movie_writer *writer,
+                                      const struct atm_stroke *strokes, ptrdiff_t count,
+                                      struct atm_err *err);
+enum atm_status atm_movie_add_labels(struct atm_movie_writer *writer, const int32_t *labels,
+                                     struct atm_err *err);
 /* Complete and rename. Releases the writer also on failure. */
 enum atm_status atm_movie_finish(struct atm_movie_writer **writer, struct atm_err *err);
 /* Drop: nothing is left. NULL is fine. */

@@ -50,7 +50,8 @@ enum atm_status atm_files_add(struct atm_files *files, const char *folder, size_
 
 static bool is_image(const char *name) {
     const char *dot = strrchr(name, '.');
-    return name[0] != '.' && dot && (!strcasecmp(dot, ".tif") || !strcasecmp(dot, ".tiff"));
+    return name[0] != '.' && dot &&
+           (!strcasecmp(dot, ".tif") || !strcasecmp(dot, ".tiff") || !strcasecmp(dot, ".png"));
 }
 
 /* Text as text, numbers as numbers. */
@@ -145,7 +146,8 @@ static enum atm_status put_in_order(const char *where, struct atm_files *files, 
                                     struct atm_err *err) {
     ptrdiff_t other;
     if (!files->count)
-        return atm_err_set(err, ATM_FAIL, "%s: there are no .tif files; give a movie", where);
+        return atm_err_set(err, ATM_FAIL, "%s: there are no .tif files (nor .png); give a movie",
+                           where);
     qsort(files->paths, (size_t)files->count, sizeof *files->paths, compare_paths);
     *split = all_alike(files, false, &other);
     if (*split || all_alike(files, true, &other))

@@ -2,6 +2,7 @@
 #include "movie_format.h"
 
 #include "h5.h"
+#include "mem.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -85,7 +86,10 @@ static enum atm_status open_stack(struct atm_movie *movie, struct atm_err *err) 
     if (!atm_h5_exists(file, FRAMES))
         return no_frames(movie, file, err);
     snprintf(movie->info.format, sizeof movie->info.format, "%s", movie->format->name);
-    movie->info.has_truth = atm_h5_exists(file, "/truth");
+    const bool truth = atm_h5_exists(file, "/truth");
+    movie->info.has_strokes = truth && atm_h5_table_has(file, "/truth", "x3");
+    movie->info.has_truth = truth && !movie->info.has_strokes;
+    movie->info.has_labels = atm_h5_exists(file, "/labels");
     status = take_shape(movie, file, err);
     return status == ATM_OK ? take_camera(movie, file, err) : status;
 }
@@ -93,6 +97,18 @@ static enum atm_status open_stack(struct atm_movie *movie, struct atm_err *err) 
 static enum atm_status read_frames(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count,
                                    float *adu, struct atm_err *err) {
     return atm_h5_frames_read(movie->state, FRAMES, first, count, adu, err);
+}
+
+static enum atm_status read_labels(struct atm_movie *movie, int32_t *labels, struct atm_err *err) {
+    const ptrdiff_t frames = movie->info.frames;
+    int64_t *wide = atm_mem_alloc((size_t)frames, sizeof *wide);
+    enum atm_status status = wide ? ATM_OK : atm_err_memory(err, movie->path);
+    if (status == ATM_OK)
+        status = atm_h5_read(movie->state, "/labels", ATM_H5_I64, frames, wide, err);
+    for (ptrdiff_t t = 0; status == ATM_OK && t < frames; t++)
+        labels[t] = wide[t] >= 0 && wide[t] <= INT32_MAX ? (int32_t)wide[t] : -1;
+    atm_mem_free(wide);
+    return status;
 }
 
 static void close_stack(struct atm_movie *movie) {
@@ -105,5 +121,6 @@ const struct atm_movie_format atm_movie_hdf5 = {
     .probe = probe,
     .open = open_stack,
     .read = read_frames,
+    .read_labels = read_labels,
     .close = close_stack,
 };

@@ -1,4 +1,4 @@
-/* Several TIFF files as one movie: sequences of images, recordings in parts. */
+/* Several TIFF or PNG files as one movie: sequences of images, recordings in parts. */
 #include "movie_format.h"
 
 #include "mem.h"
@@ -172,7 +172,7 @@ static void close_joined(struct atm_movie *movie) {
 }
 
 const struct atm_movie_format atm_movie_joined = {
-    .name = "several TIFF files",
+    .name = "several image files",
     .open = open_joined,
     .read = read_frames,
     .close = close_joined,

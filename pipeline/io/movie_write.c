@@ -5,6 +5,7 @@
 #include "mem.h"
 #include "movie_format.h"
 #include "outfile.h"
+#include "stroke_fields.h"
 #include "table.h"
 #include "tiff_open.h"
 #include "tiff_text.h"
@@ -328,6 +329,39 @@ enum atm_status atm_movie_add_truth(struct atm_movie_writer *writer, const struc
                            writer->out.path);
     return atm_h5_write_table(writer->h5, TRUTH, FIELDS, sizeof FIELDS / sizeof *FIELDS,
                               truth->rows, sizeof *truth->rows, truth->count, err);
+}
+
+static enum atm_status needs_stack(const struct atm_movie_writer *writer, const char *what,
+                                   struct atm_err *err) {
+    if (writer->kind->has_truth)
+        return ATM_OK;
+    return atm_err_set(err, ATM_FAIL, "%s: a TIFF file cannot hold %s; write an .h5 stack",
+                       writer->out.path, what);
+}
+
+enum atm_status atm_movie_add_strokes(struct atm_movie_writer *writer,
+                                      const struct atm_stroke *strokes, ptrdiff_t count,
+                                      struct atm_err *err) {
+    enum atm_status status = needs_stack(writer, "true strokes", err);
+    return status == ATM_OK
+               ? atm_h5_write_table(writer->h5, TRUTH, atm_stroke_fields, ATM_STROKE_FIELDS,
+                                    strokes, sizeof *strokes, count, err)
+               : status;
+}
+
+enum atm_status atm_movie_add_labels(struct atm_movie_writer *writer, const int32_t *labels,
+                                     struct atm_err *err) {
+    const ptrdiff_t frames = writer->layout.frames;
+    enum atm_status status = needs_stack(writer, "labels", err);
+    int64_t *wide = status == ATM_OK ? atm_mem_alloc((size_t)frames, sizeof *wide) : NULL;
+    if (status == ATM_OK && !wide)
+        status = atm_err_memory(err, writer->out.path);
+    for (ptrdiff_t t = 0; status == ATM_OK && t < frames; t++)
+        wide[t] = labels[t];
+    if (status == ATM_OK)
+        status = atm_h5_write(writer->h5, "/labels", ATM_H5_I64, 1, &frames, wide, err);
+    atm_mem_free(wide);
+    return status;
 }
 
 enum atm_status atm_movie_finish(struct atm_movie_writer **writer, struct atm_err *err) {

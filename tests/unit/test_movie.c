@@ -17,7 +17,9 @@ static void files_that_are_no_movies(void **state) {
     put_bytes(TIFF_PATH, "", 0);
     refuse(TIFF_PATH, false, "is empty (0 bytes)");
     put_bytes(TIFF_PATH, "frame,x,y\n0,1,2\n", 16);
-    refuse(TIFF_PATH, false, "not a movie in a known format (TIFF, HDF5 stack, raw with YAML)");
+    refuse(TIFF_PATH, false,
+           "not a movie in a known format (TIFF, HDF5 stack, raw with YAML, PNG,"
+           " NumPy, IDX, UNIPEN)");
     put_bytes(TIFF_PATH, "II*\0", 4);
     refuse(TIFF_PATH, true, "cut off within the first frame");
     put_bytes(TIFF_PATH, "II*\0\0\0\0\0", 8);
