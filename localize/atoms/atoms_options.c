@@ -6,7 +6,7 @@ static const char *const kinds[] = {"convolutional", "paper_spikes", "paper_stro
 static const char *const encoders[] = {"dense", "convolutional", "pursuit", NULL};
 static const char *const blurs[] = {"residual", "images", NULL};
 static const char *const symmetries[] = {"auto", "none", "flips", "square", NULL};
-static const char *const convolutions[] = {"auto", "fft", "direct", NULL};
+static const char *const convolutions[] = {"auto", "fft", "direct", "winograd", NULL};
 static const char *const inits[] = {"auto", "he", "uniform", NULL};
 
 #define MODEL struct atm_model_options

@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-const struct conv_algorithm *const conv_algorithms[] = {&conv_direct, &conv_fft, NULL};
+const struct conv_algorithm *const conv_algorithms[] = {&conv_direct, &conv_fft, &conv_winograd,
+                                                        NULL};
 
 ptrdiff_t conv_extent(ptrdiff_t extent, int stride, bool nearest) {
     return nearest ? 2 * extent : (extent + stride - 1) / stride;
@@ -34,6 +35,8 @@ double conv_flop(const struct conv_problem *problem) {
 /* Rates in FLOP/ns of one AVX-512 core at 115 (Zen 4), from tests/bench/bench_conv.c; only their
  * ratios matter. Transforms that do not fit into a core's second cache are slower. */
 static const double direct_rate = 85, transform_rate = 13, far_rate = 8, product_rate = 60;
+/* Of conv_winograd: rate of its sums; ns per tile and channel of its transforms. */
+static const double component_rate = 100, tile_time = 150;
 static const double cache_bytes = 1 << 20;
 /* ns per frequency and filter of the weight gradient: sums over lanes, and their way back. */
 static const double filter_time = 15;
@@ -94,15 +97,37 @@ struct fft_tiling conv_fft_tiling(const struct conv_problem *problem) {
 }
 
 static double direct_time(const struct conv_problem *p) {
-    const double folded = p->nearest ? 2.25 : 1, passes = p->training ? 3 : 1;
+    const double passes = p->training ? 3 : 1;
     const double lanes = (double)(slab_groups(&p->x) * ATM_LANES) /
                          (double)(p->x.images * p->x.blocks); /* empty ones are computed too */
-    return conv_flop(p) * passes * lanes / folded / direct_rate;
+    return conv_work(p, &conv_direct) * passes * lanes / direct_rate;
 }
 
+static double winograd_time(const struct conv_problem *p) {
+    const double passes = p->training ? 3 : 1, in = (double)p->x.channels;
+    const double out = (double)p->y.channels, across = (double)((p->y.width + 3) / 4);
+    const double tiles = (double)(slab_groups(&p->x) * ((p->y.height + 3) / 4)) * across;
+    const double products = ATM_TILE_COMPONENTS * ATM_LANES * 2 * in * out;
+    return passes * tiles * (products / component_rate + (in + out) * tile_time);
+}
+
+/* Winograd for training only: its rounding depends on a pixel's place in its tile, and a frame that
+ * is encoded in parts is to give the codes of the whole frame to the bit. */
 const struct conv_algorithm *conv_choose(const struct conv_problem *problem) {
-    if (problem->nearest || problem->kernel < 7)
-        return &conv_direct;
+    const struct conv_algorithm *best = &conv_direct;
+    double time = direct_time(problem);
+    if (problem->training && conv_winograd.fits(problem) && winograd_time(problem) < time) {
+        best = &conv_winograd;
+        time = winograd_time(problem);
+    }
+    if (problem->kernel < 7 || !conv_fft.fits(problem))
+        return best;
     const struct fft_tiling tiling = conv_fft_tiling(problem);
-    return fft_time(problem, &tiling) < direct_time(problem) ? &conv_fft : &conv_direct;
+    return fft_time(problem, &tiling) < time ? &conv_fft : best;
+}
+
+double conv_work(const struct conv_problem *problem, const struct conv_algorithm *algorithm) {
+    if (algorithm == &conv_winograd)
+        return conv_flop(problem) / 4;
+    return problem->nearest ? conv_flop(problem) / 2.25 : conv_flop(problem);
 }

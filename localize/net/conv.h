@@ -25,6 +25,11 @@ void conv_margins(const struct conv_problem *problem, ptrdiff_t *x, ptrdiff_t *y
 /* Multiplications and additions of one forward pass, as written (upsampling not folded). */
 double conv_flop(const struct conv_problem *problem);
 
+/* How many of them an algorithm leaves of a 3x3 layer: upsampling folded into it saves 2.25,
+ * conv_winograd 4. Others have no such number and count as written. */
+struct conv_algorithm;
+double conv_work(const struct conv_problem *problem, const struct conv_algorithm *algorithm);
+
 /* Per training step in this order: load, forward, weight_grad, input_grad, with the same x and gy,
  * so that an algorithm may keep what it derived from them. load copies what it needs of the
  * weights. forward fills y. input_grad fills gx from gy. weight_grad adds to gw (out, in, k, k) and
@@ -32,6 +37,7 @@ double conv_flop(const struct conv_problem *problem);
  */
 struct conv_algorithm {
     const char *name;
+    bool (*fits)(const struct conv_problem *problem); /* this kind of layer */
     enum atm_status (*create)(const struct conv_problem *problem, void **state,
                               struct atm_err *err);
     void (*destroy)(void *state);
@@ -42,7 +48,7 @@ struct conv_algorithm {
     size_t (*bytes)(const void *state);
 };
 
-extern const struct conv_algorithm conv_direct, conv_fft;
+extern const struct conv_algorithm conv_direct, conv_fft, conv_winograd;
 /* How conv_fft covers an axis: `count` tiles of `tile` pixels, each transformed with what the
  * kernel reaches beside it (overlap-save). One tile is the whole image. */
 struct fft_axis {
@@ -54,7 +60,7 @@ struct fft_tiling {
 };
 /* The fastest by the rule of conv_choose. */
 struct fft_tiling conv_fft_tiling(const struct conv_problem *problem);
-/* The faster one by a cost rule that is fitted to tests/bench/bench_conv.c: no race, no clock. */
+/* The fastest by a cost rule that is fitted to tests/bench/bench_conv.c: no race, no clock. */
 const struct conv_algorithm *conv_choose(const struct conv_problem *problem);
 /* All of them, NULL at the end. */
 extern const struct conv_algorithm *const conv_algorithms[];

@@ -304,10 +304,10 @@ ATM_CLONES
 static void add_bias_grad(const struct tap_grad *job, float *sums) {
     for (ptrdiff_t c = 0; c < job->channels; c++) {
         const float *grad = job->grad + c * job->grad_plane;
-        float part[ATM_LANES] = {0}, sum = 0;
+        atm_lanes part = {0};
+        float sum = 0;
         for (ptrdiff_t p = 0; p < job->count; p++)
-            for (int lane = 0; lane < ATM_LANES; lane++)
-                part[lane] += grad[job->pos[p].out + lane];
+            part += *(const atm_lanes *)(grad + job->pos[p].out);
         for (int lane = 0; lane < ATM_LANES; lane++)
             sum += part[lane];
         sums[c] += sum;
@@ -388,7 +388,12 @@ static size_t direct_bytes(const void *state) {
     return s->arena.size + sizeof *s;
 }
 
+static bool direct_fits(const struct conv_problem *problem) {
+    (void)problem;
+    return true;
+}
+
 const struct conv_algorithm conv_direct = {
-    "direct",       direct_create,     direct_destroy,     direct_load,
+    "direct",       direct_fits,       direct_create,      direct_destroy, direct_load,
     direct_forward, direct_input_grad, direct_weight_grad, direct_bytes,
 };

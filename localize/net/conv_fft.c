@@ -302,12 +302,14 @@ struct finish {
 ATM_CLONES
 static void finish_row(const struct finish *f, ptrdiff_t width, float scale, const float *from,
                        const float *mask, float *to) {
-    for (ptrdiff_t x = 0; x < width; x++)
-        for (int lane = 0; lane < ATM_LANES; lane++) {
-            const ptrdiff_t at = x * ATM_LANES + lane;
-            const float v = scale * from[x * f->to.step * ATM_LANES + lane] + f->bias;
-            to[at] = (mask ? mask[at] : v) > 0 ? v : f->slope * v;
-        }
+    typedef int32_t choice __attribute__((vector_size(sizeof(atm_lanes))));
+    const atm_lanes *in = (const atm_lanes *)from, *sign = (const atm_lanes *)mask;
+    atm_lanes *out = (atm_lanes *)to;
+    for (ptrdiff_t x = 0; x < width; x++) {
+        const atm_lanes v = scale * in[x * f->to.step] + f->bias;
+        const choice positive = (mask ? sign[x] : v) > 0;
+        out[x] = (atm_lanes)(((choice)v & positive) | ((choice)(f->slope * v) & ~positive));
+    }
 }
 
 /* Back to pixels: channel `c` of a group from its p and q. */
@@ -462,7 +464,9 @@ static size_t fft_bytes(const void *state) {
     return s->arena.size + sizeof *s;
 }
 
+static bool fft_fits(const struct conv_problem *problem) { return !problem->nearest; }
+
 const struct conv_algorithm conv_fft = {
-    "fft",       fft_create,     fft_destroy,     fft_load,
+    "fft",       fft_fits,       fft_create,      fft_destroy, fft_load,
     fft_forward, fft_input_grad, fft_weight_grad, fft_bytes,
 };

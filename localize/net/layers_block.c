@@ -122,9 +122,10 @@ static struct overlap window_overlap(const struct layer_call *call, ptrdiff_t bl
 /* to (+)= window * from, pixel by pixel; window NULL for 1. */
 ATM_CLONES
 static void add_windowed(ptrdiff_t columns, const float *window, const float *from, float *to) {
+    const atm_lanes *add = (const atm_lanes *)from;
+    atm_lanes *sum = (atm_lanes *)to;
     for (ptrdiff_t x = 0; x < columns; x++)
-        for (int lane = 0; lane < ATM_LANES; lane++)
-            to[x * ATM_LANES + lane] += (window ? window[x] : 1.0F) * from[x * ATM_LANES + lane];
+        sum[x] += (window ? window[x] : 1.0F) * add[x];
 }
 
 static const float *window_row(const struct layer_call *call, ptrdiff_t row, ptrdiff_t column) {
@@ -178,11 +179,12 @@ static ptrdiff_t block_item(const struct slab *s, ptrdiff_t group, ptrdiff_t lan
 
 ATM_CLONES
 static void add_squares(ptrdiff_t columns, const float *window, const float *x, float *sum) {
-    for (ptrdiff_t i = 0; i < columns; i++)
-        for (int lane = 0; lane < ATM_LANES; lane++) {
-            const float v = (window ? window[i] : 1.0F) * x[i * ATM_LANES + lane];
-            sum[lane] += v * v;
-        }
+    const atm_lanes *pixel = (const atm_lanes *)x;
+    atm_lanes *sums = (atm_lanes *)sum;
+    for (ptrdiff_t i = 0; i < columns; i++) {
+        const atm_lanes v = (window ? window[i] : 1.0F) * pixel[i];
+        *sums += v * v;
+    }
 }
 
 void layer_block_energy(const struct layer_call *call, const float *x, double *energy) {
@@ -192,7 +194,7 @@ void layer_block_energy(const struct layer_call *call, const float *x, double *e
     for (ptrdiff_t g = 0; g < groups; g++) {
         double sum[ATM_LANES] = {0};
         for (ptrdiff_t i = 0; i < s->channels * s->height; i++) {
-            float part[ATM_LANES] = {0};
+            float part[ATM_LANES] __attribute__((aligned(64))) = {0};
             const ptrdiff_t row = i % s->height;
             add_squares(s->width, window_row(call, row, 0),
                         x + slab_at(s, g, i / s->height, row, 0), part);
@@ -208,10 +210,11 @@ void layer_block_energy(const struct layer_call *call, const float *x, double *e
 ATM_CLONES
 static void add_scaled_blocks(ptrdiff_t columns, const float *window, const float *scale,
                               const float *x, float *gx) {
+    const atm_lanes factor = *(const atm_lanes *)scale, *from = (const atm_lanes *)x;
+    atm_lanes *to = (atm_lanes *)gx;
     for (ptrdiff_t i = 0; i < columns; i++) {
         const float w = window ? window[i] * window[i] : 1.0F;
-        for (int lane = 0; lane < ATM_LANES; lane++)
-            gx[i * ATM_LANES + lane] += w * scale[lane] * x[i * ATM_LANES + lane];
+        to[i] += w * factor * from[i];
     }
 }
 
@@ -221,7 +224,7 @@ void layer_add_blocks(const struct layer_call *call, const float *scale, const f
     const ptrdiff_t groups = slab_groups(s);
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t g = 0; g < groups; g++) {
-        float lanes[ATM_LANES] = {0};
+        float lanes[ATM_LANES] __attribute__((aligned(64))) = {0};
         for (int lane = 0; lane < ATM_LANES; lane++)
             if (block_item(s, g, lane) >= 0)
                 lanes[lane] = scale[block_item(s, g, lane)];

@@ -115,11 +115,9 @@ const float *atm_plan_backward_blocks(struct atm_plan *plan, const float *output
     return want_input ? plan->input_grad : NULL;
 }
 
-/* Work that the algorithm does, for the share of a layer: a folded upsampling saves 2.25 for 3x3.
- */
+/* Work that the algorithm does, for the share of a layer. */
 static double step_work(const struct step *step) {
-    const double flop = step->conv ? conv_flop(&step->problem) : 0;
-    return step->problem.nearest ? flop / 2.25 : flop;
+    return step->conv ? conv_work(&step->problem, step->algorithm) : 0;
 }
 
 char *atm_plan_describe(const struct atm_plan *plan) {

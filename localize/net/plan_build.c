@@ -167,9 +167,13 @@ static void set_margins(struct atm_plan *plan) {
 }
 
 static const struct conv_algorithm *choose(const struct atm_plan *plan, const struct step *step) {
-    if (step->layer.kind == ATM_LAYER_DENSE || plan->size.convolution == ATM_CONV_DIRECT)
+    static const struct conv_algorithm *const forced[] = {[ATM_CONV_FFT] = &conv_fft,
+                                                          [ATM_CONV_DIRECT] = &conv_direct,
+                                                          [ATM_CONV_WINOGRAD] = &conv_winograd};
+    const struct conv_algorithm *algorithm = forced[plan->size.convolution];
+    if (step->layer.kind == ATM_LAYER_DENSE)
         return &conv_direct;
-    return plan->size.convolution == ATM_CONV_FFT ? &conv_fft : conv_choose(&step->problem);
+    return algorithm && algorithm->fits(&step->problem) ? algorithm : conv_choose(&step->problem);
 }
 
 static enum atm_status create_steps(struct atm_plan *plan, struct atm_err *err) {

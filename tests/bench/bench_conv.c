@@ -10,14 +10,15 @@
 #include <string.h>
 
 static const struct bench_problem problems[] = {
-    {32, 32, 3, 1, 64, 16},  {16, 16, 3, 1, 64, 16},  {64, 64, 3, 1, 16, 32},
-    {12, 12, 3, 1, 12, 512}, {12, 8, 3, 1, 24, 256},  {16, 32, 3, 2, 64, 16},
-    {32, 64, 3, 2, 32, 16},  {1, 16, 5, 1, 64, 16},   {1, 16, 5, 2, 64, 32},
-    {8, 8, 5, 1, 32, 32},    {64, 64, 1, 1, 16, 32},  {8, 1, 7, 1, 64, 16},
-    {8, 1, 11, 1, 64, 16},   {8, 1, 15, 1, 64, 16},   {8, 1, 21, 1, 64, 16},
-    {8, 1, 31, 1, 64, 16},   {1, 16, 9, 1, 64, 16},   {1, 16, 15, 1, 64, 16},
-    {1, 16, 31, 1, 64, 16},  {8, 8, 9, 1, 64, 16},    {8, 8, 15, 1, 64, 16},
-    {16, 16, 11, 1, 64, 16}, {16, 16, 21, 1, 64, 16},
+    {32, 32, 3, 1, 64, 16, false},  {16, 16, 3, 1, 64, 16, false},  {64, 64, 3, 1, 16, 32, false},
+    {12, 12, 3, 1, 12, 512, false}, {12, 8, 3, 1, 24, 256, false},  {16, 32, 3, 2, 64, 16, false},
+    {32, 64, 3, 2, 32, 16, false},  {1, 16, 5, 1, 64, 16, false},   {1, 16, 5, 2, 64, 32, false},
+    {8, 8, 5, 1, 32, 32, false},    {64, 64, 1, 1, 16, 32, false},  {8, 1, 7, 1, 64, 16, false},
+    {8, 1, 11, 1, 64, 16, false},   {8, 1, 15, 1, 64, 16, false},   {8, 1, 21, 1, 64, 16, false},
+    {8, 1, 31, 1, 64, 16, false},   {1, 16, 9, 1, 64, 16, false},   {1, 16, 15, 1, 64, 16, false},
+    {1, 16, 31, 1, 64, 16, false},  {8, 8, 9, 1, 64, 16, false},    {8, 8, 15, 1, 64, 16, false},
+    {16, 16, 11, 1, 64, 16, false}, {16, 16, 21, 1, 64, 16, false}, {12, 12, 3, 1, 6, 512, true},
+    {12, 8, 3, 1, 12, 256, true},   {32, 32, 3, 1, 32, 16, true},
 };
 
 struct data {
@@ -53,10 +54,11 @@ static void set_up(struct data *d, const struct bench_problem *p) {
     d->problem = (struct conv_problem){.x = {p->images, 1, p->in, p->side, p->side, 0},
                                        .kernel = p->kernel,
                                        .stride = p->stride,
+                                       .nearest = p->nearest,
                                        .training = true,
                                        .slope = 1,
                                        .x_slope = 1};
-    const ptrdiff_t side = conv_extent(p->side, p->stride, false);
+    const ptrdiff_t side = conv_extent(p->side, p->stride, p->nearest);
     d->problem.y = (struct slab){p->images, 1, p->out, side, side, 0};
     conv_margins(&d->problem, &d->problem.x.margin, &d->problem.y.margin);
     const size_t x = (size_t)slab_floats(&d->problem.x), y = (size_t)slab_floats(&d->problem.y);
@@ -109,7 +111,8 @@ static void bench(const struct bench_problem *p) {
         struct atm_err err = {0};
         d.algorithm = *a;
         const bool costly = *a == &conv_fft && p->kernel < 7;
-        if (costly || d.algorithm->create(&d.problem, &d.state, &err) != ATM_OK)
+        if (costly || !d.algorithm->fits(&d.problem) ||
+            d.algorithm->create(&d.problem, &d.state, &err) != ATM_OK)
             continue;
         d.algorithm->load(d.state, d.weight, NULL);
         check(&d, (size_t)(p->in * p->out * p->kernel * p->kernel), norms);

@@ -5,17 +5,20 @@
 
 #include "bench.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct bench_problem {
     ptrdiff_t in, out;
     int kernel, stride;
     ptrdiff_t side, images;
+    bool nearest; /* upsampling by 2 first, which oneDNN finds done */
 };
 
 static inline void bench_problem_text(const struct bench_problem *p, char *text, size_t size) {
-    snprintf(text, size, "%td->%td %dx%d stride %d, %tdx%td, %td images", p->in, p->out, p->kernel,
-             p->kernel, p->stride, p->side, p->side, p->images);
+    snprintf(text, size, "%td->%td %dx%d stride %d, %tdx%td%s, %td images", p->in, p->out,
+             p->kernel, p->kernel, p->stride, p->side, p->side, p->nearest ? " upsampled" : "",
+             p->images);
 }
 
 #ifdef ATM_BENCH_DNNL
@@ -64,12 +67,13 @@ static inline void bench_dnnl_time(struct bench_dnnl *d, dnnl_primitive_desc_t p
 }
 
 static inline void bench_dnnl(const struct bench_problem *p) {
-    const ptrdiff_t side = (p->side + p->stride - 1) / p->stride;
-    const dnnl_dims_t xd = {p->images, p->in, p->side, p->side},
+    const ptrdiff_t in_side = p->nearest ? 2 * p->side : p->side;
+    const ptrdiff_t side = (in_side + p->stride - 1) / p->stride;
+    const dnnl_dims_t xd = {p->images, p->in, in_side, in_side},
                       wd = {p->out, p->in, p->kernel, p->kernel},
                       yd = {p->images, p->out, side, side};
     const dnnl_dim_t pad = (p->kernel - 1) / 2,
-                     rest = (side - 1) * p->stride + p->kernel - p->side - pad;
+                     rest = (side - 1) * p->stride + p->kernel - in_side - pad;
     const dnnl_dims_t strides = {p->stride, p->stride}, left = {pad, pad}, right = {rest, rest};
     dnnl_memory_desc_t x, w, y;
     const double flop =

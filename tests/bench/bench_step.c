@@ -3,6 +3,7 @@
 #include "bench.h"
 #include "mem.h"
 #include "net.h"
+#include "plan_types.h"
 
 #include <string.h>
 
@@ -108,6 +109,69 @@ static void train_step(void *context) {
     atm_adam_step(&adam, ++w->step, w->params, w->param, w->grad, w->moments);
 }
 
+/* --- Where the time of a step goes --- */
+
+/* One layer of a plan; what it left there last. */
+struct one {
+    struct work *work;
+    int step;
+};
+
+static void layer_forward(void *context) {
+    const struct one *o = context;
+    const struct atm_plan *p = o->work->plan;
+    const struct step *step = &p->step[o->step];
+    const float *x = p->value[o->step].data;
+    float *y = p->value[o->step + 1].data;
+    if (step->conv)
+        step->algorithm->forward(step->conv, x, y);
+    else
+        step->ops->forward(&step->call, x, y);
+}
+static void layer_weight_grad(void *context) {
+    const struct one *o = context;
+    const struct atm_plan *p = o->work->plan;
+    const struct step *step = &p->step[o->step];
+    if (step->conv)
+        step->algorithm->weight_grad(step->conv, p->value[o->step].data, p->value[o->step + 1].grad,
+                                     o->work->grad + step->weight,
+                                     step->bias < 0 ? NULL : o->work->grad + step->bias);
+}
+static void layer_input_grad(void *context) {
+    const struct one *o = context;
+    const struct atm_plan *p = o->work->plan;
+    const struct step *step = &p->step[o->step];
+    const struct value *x = &p->value[o->step], *y = &p->value[o->step + 1];
+    if (step->conv)
+        step->algorithm->input_grad(step->conv, y->grad, x->data, x->grad);
+    else
+        step->ops->backward(&step->call, x->data, y->grad, x->grad);
+}
+
+/* Layers that take more than a hundredth of the step. */
+static void profile(const char *name, struct work *w, double whole) {
+    static void (*const operations[])(void *) = {layer_forward, layer_weight_grad,
+                                                 layer_input_grad};
+    static const char *const names[] = {"forward", "weight_grad", "input_grad"};
+    for (int i = 0; i < w->plan->steps; i++) {
+        const struct step *step = &w->plan->step[i];
+        const struct slab *x = &w->plan->value[i].slab, *y = &w->plan->value[i + 1].slab;
+        struct one one = {w, i};
+        char text[160];
+        snprintf(text, sizeof text, "%s: %s (%td, %td, %td) -> (%td, %td, %td) %s%s", name,
+                 atm_net_kind_name(step->layer.kind), x->channels, x->height, x->width, y->channels,
+                 y->height, y->width, step->conv ? step->algorithm->name : "",
+                 step->problem.nearest ? ", folded" : "");
+        for (int o = 0; o < 3; o++) {
+            const double seconds = bench_median(operations[o], &one, 0.02);
+            char kernel[32];
+            snprintf(kernel, sizeof kernel, "layer_%s", names[o]);
+            if (seconds > 0.01 * whole)
+                bench_report(kernel, text, seconds, step->conv ? conv_flop(&step->problem) : 0);
+        }
+    }
+}
+
 static void bench(const char *name, const struct chain *chain, ptrdiff_t side,
                   struct atm_plan_size size, double gflop) {
     struct work w = {0};
@@ -127,7 +191,9 @@ static void bench(const char *name, const struct chain *chain, ptrdiff_t side,
     for (ptrdiff_t i = 0; i < w.pixels; i++)
         w.input[i] = (float)(i * 7919 % 1000) / 1000.0F;
     atm_net_initialise(w.net, ATM_INIT_HE, 0.2F, 1, 0, w.param);
-    bench_report("training_step", name, bench_median(train_step, &w, 3), gflop * 1e9);
+    const double seconds = bench_median(train_step, &w, 3);
+    bench_report("training_step", name, seconds, gflop * 1e9);
+    profile(name, &w, seconds);
     fprintf(stderr, "%s: %.0f MB\n", name, (double)atm_plan_bytes(w.plan) * 1e-6);
     char *text = atm_plan_describe(w.plan);
     fputs(text, stderr);

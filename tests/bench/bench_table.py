@@ -31,17 +31,24 @@ for r in rows:
     if r["kernel"] == "encoder":
         print(f"\nEncoder, {r['problem']}: {r['ns'] * 1e-6:.1f} ms, {r['gflops']:.0f} GFLOP/s, "
               f"{100 * r['gflops'] / peak:.0f} % of peak.")
-print("\nSingle convolutions, GFLOP/s; ratio: the better of direct and FFT over oneDNN.\n")
-print("| problem | operation | direct | % of peak | FFT | oneDNN | ratio |\n|---|---|---|---|---|---|---|")
+print("\nWhere the time of a step goes: layers of more than a hundredth of it, without what lies between them.\n")
+print("| layer | forward ms | weight gradient ms | input gradient ms |\n|---|---|---|---|")
+for layer in dict.fromkeys(r["problem"] for r in rows if r["kernel"].startswith("layer_")):
+    times = [value.get((f"layer_{o}", layer)) for o in ("forward", "weight_grad", "input_grad")]
+    print(f"| {layer} | " + " | ".join(cell(t and t["ns"] * 1e-6) for t in times) + " |")
+print("\nSingle convolutions, GFLOP/s; ratio: the best of direct, Winograd and FFT over oneDNN.\n")
+print("| problem | operation | direct | % of peak | Winograd | FFT | oneDNN | ratio |\n|---|---|---|---|---|---|---|---|")
 ratios = []
 problems = dict.fromkeys(r["problem"] for r in rows if r["kernel"].startswith("conv_"))
 for problem in problems:
     for operation in ("forward", "input_grad", "weight_grad"):
-        direct, fft, onednn = (gflops(f"conv_{a}_{operation}", problem) for a in ("direct", "fft", "onednn"))
-        ratio = max(direct, fft or 0) / onednn if onednn else None
+        direct, winograd, fft, onednn = (gflops(f"conv_{a}_{operation}", problem)
+                                         for a in ("direct", "winograd", "fft", "onednn"))
+        ratio = max(direct, winograd or 0, fft or 0) / onednn if onednn else None
         if ratio:
             ratios.append(ratio)
-        print(f"| {problem} | {operation} | {cell(direct)} | {100 * direct / peak:.0f} | {cell(fft)} | "
+        print(f"| {problem} | {operation} | {cell(direct)} | {100 * direct / peak:.0f} | "
+              f"{cell(winograd)} | {cell(fft)} | "
               f"{cell(onednn)} | {cell(ratio, 2)} |")
 if ratios:
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))

@@ -18,16 +18,16 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {1, 1, 1, 1, 1, 1, 1},    {3, 2, 3, 7, 5, 1, 2},     {2, 3, 5, 8, 9, 3, 1},
-    {17, 5, 2, 6, 6, 3, 2},   {2, 7, 12, 13, 10, 3, 2},  {130, 1, 2, 5, 4, 3, 1},
-    {33, 12, 6, 6, 6, 3, 1},  {1, 64, 64, 6, 5, 3, 1},   {2, 33, 20, 7, 9, 3, 2},
-    {2, 1, 16, 21, 18, 5, 2}, {3, 4, 9, 9, 11, 5, 1},    {1, 8, 1, 23, 16, 7, 1},
-    {2, 3, 2, 5, 6, 9, 2},    {1, 2, 3, 17, 20, 11, 1},  {2, 1, 1, 4, 3, 13, 2},
-    {1, 2, 1, 24, 25, 15, 1}, {1, 1, 2, 11, 30, 17, 2},  {1, 1, 1, 19, 33, 19, 1},
-    {1, 2, 2, 9, 12, 21, 1},  {1, 1, 1, 26, 13, 23, 2},  {1, 1, 2, 27, 8, 25, 1},
-    {1, 1, 1, 15, 29, 27, 1}, {1, 2, 1, 7, 10, 29, 2},   {1, 1, 1, 33, 32, 31, 1},
-    {1, 1, 1, 12, 35, 31, 2}, {1, 2, 3, 140, 203, 3, 1}, {18, 1, 2, 133, 150, 5, 2},
-    {1, 1, 2, 181, 12, 7, 1},
+    {1, 1, 1, 1, 1, 1, 1},     {3, 2, 3, 7, 5, 1, 2},      {2, 3, 5, 8, 9, 3, 1},
+    {17, 5, 2, 6, 6, 3, 2},    {2, 7, 12, 13, 10, 3, 2},   {130, 1, 2, 5, 4, 3, 1},
+    {33, 12, 6, 6, 6, 3, 1},   {1, 64, 64, 6, 5, 3, 1},    {2, 33, 20, 7, 9, 3, 2},
+    {2, 1, 16, 21, 18, 5, 2},  {3, 4, 9, 9, 11, 5, 1},     {1, 8, 1, 23, 16, 7, 1},
+    {2, 3, 2, 5, 6, 9, 2},     {1, 2, 3, 17, 20, 11, 1},   {2, 1, 1, 4, 3, 13, 2},
+    {1, 2, 1, 24, 25, 15, 1},  {1, 1, 2, 11, 30, 17, 2},   {1, 1, 1, 19, 33, 19, 1},
+    {1, 2, 2, 9, 12, 21, 1},   {1, 1, 1, 26, 13, 23, 2},   {1, 1, 2, 27, 8, 25, 1},
+    {1, 1, 1, 15, 29, 27, 1},  {1, 2, 1, 7, 10, 29, 2},    {1, 1, 1, 33, 32, 31, 1},
+    {1, 1, 1, 12, 35, 31, 2},  {130, 9, 6, 3, 7, 3, 1},    {20, 40, 17, 15, 2, 3, 1},
+    {1, 2, 3, 140, 203, 3, 1}, {18, 1, 2, 133, 150, 5, 2}, {1, 1, 2, 181, 12, 7, 1},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -92,8 +92,8 @@ static void free_numbers(struct numbers *n) {
         atm_mem_free(all[i]);
 }
 
-/* All three operations of an algorithm. */
-static void run(const struct conv_algorithm *algorithm, const struct shape *s, bool nearest,
+/* All three operations of an algorithm, if it is for such a layer. */
+static bool run(const struct conv_algorithm *algorithm, const struct shape *s, bool nearest,
                 struct numbers *n) {
     struct conv_problem p = {.x = {s->images, 1, s->in, s->height, s->width, 0},
                              .kernel = s->kernel,
@@ -110,6 +110,8 @@ static void run(const struct conv_algorithm *algorithm, const struct shape *s, b
                         conv_extent(s->width, s->stride, nearest),
                         0};
     conv_margins(&p, &p.x.margin, &p.y.margin);
+    if (!algorithm->fits(&p))
+        return false;
     void *state = NULL;
     struct atm_err err = {0};
     if (algorithm->create(&p, &state, &err) != ATM_OK)
@@ -132,6 +134,7 @@ static void run(const struct conv_algorithm *algorithm, const struct shape *s, b
     atm_mem_free(gx);
     atm_mem_free(y);
     atm_mem_free(gy);
+    return true;
 }
 
 /* The same by definition: y = conv2d_ref(x), and the adjoints by running through every product
@@ -178,7 +181,8 @@ static void test_reference(void **state) {
         for (const struct conv_algorithm *const *a = conv_algorithms; *a; a++) {
             memset(n.gw, 0, (size_t)n.w_count * sizeof *n.gw);
             memset(n.gb, 0, (size_t)s->out * sizeof *n.gb);
-            run(*a, s, false, &n);
+            if (!run(*a, s, false, &n))
+                continue;
             assert_close(s, (*a)->name, "output", n.y, e.y.data, n.y_count);
             assert_close(s, (*a)->name, "input gradient", n.gx, e.gx.data, n.x_count);
             assert_close(s, (*a)->name, "weight gradient", n.gw, e.gw, n.w_count);
@@ -193,29 +197,45 @@ static void test_reference(void **state) {
     }
 }
 
-/* Upsampling and convolution in one equal the two in sequence, for every kernel size. */
-static void test_fold(void **state) {
-    (void)state;
-    for (int k = 1; k <= 31; k += 2) {
-        const struct shape folded = {3, 2, 5, 4, 7, k, 1}, plain = {3, 2, 5, 8, 14, k, 1};
-        struct numbers a = make_numbers(&folded, true), b = make_numbers(&plain, false);
+/* Upsampling and convolution in one equal the two in sequence. */
+static void check_fold(const struct conv_algorithm *algorithm, const struct shape *folded) {
+    struct shape plain = *folded;
+    plain.height *= 2;
+    plain.width *= 2;
+    const ptrdiff_t row = plain.width, area = plain.height * row;
+    struct numbers a = make_numbers(folded, true), b = make_numbers(&plain, false);
+    double *gx = atm_mem_alloc((size_t)a.x_count, sizeof *gx);
+    if (run(algorithm, folded, true, &a)) {
         for (ptrdiff_t i = 0; i < b.x_count; i++)
-            b.x[i] = a.x[i / 112 * 28 + i / 28 % 4 * 7 + i % 14 / 2];
-        run(&conv_direct, &folded, true, &a);
+            b.x[i] = a.x[i / area * (area / 4) + i % area / row / 2 * (row / 2) + i % row / 2];
         run(&conv_direct, &plain, false, &b);
-        double *y = to_double(b.y_count, b.y), *gw = to_double(b.w_count, b.gw);
-        double *gx = atm_mem_alloc((size_t)a.x_count, sizeof *gx);
         for (ptrdiff_t i = 0; i < b.x_count; i++)
-            gx[i / 112 * 28 + i / 28 % 4 * 7 + i % 14 / 2] += b.gx[i];
-        assert_close(&folded, "folded", "output", a.y, y, a.y_count);
-        assert_close(&folded, "folded", "weight gradient", a.gw, gw, a.w_count);
-        assert_close(&folded, "folded", "input gradient", a.gx, gx, a.x_count);
+            gx[i / area * (area / 4) + i % area / row / 2 * (row / 2) + i % row / 2] += b.gx[i];
+        double *y = to_double(b.y_count, b.y), *gw = to_double(b.w_count, b.gw);
+        double *gb = to_double(folded->out, b.gb);
+        assert_close(folded, algorithm->name, "output", a.y, y, a.y_count);
+        assert_close(folded, algorithm->name, "weight gradient", a.gw, gw, a.w_count);
+        assert_close(folded, algorithm->name, "bias gradient", a.gb, gb, folded->out);
+        assert_close(folded, algorithm->name, "input gradient", a.gx, gx, a.x_count);
         atm_mem_free(y);
         atm_mem_free(gw);
-        atm_mem_free(gx);
-        free_numbers(&a);
-        free_numbers(&b);
+        atm_mem_free(gb);
     }
+    atm_mem_free(gx);
+    free_numbers(&a);
+    free_numbers(&b);
+}
+
+static void test_fold(void **state) {
+    (void)state;
+    for (int k = 1; k <= 31; k += 2)
+        check_fold(&conv_direct, &(struct shape){3, 2, 5, 4, 7, k, 1});
+    for (ptrdiff_t size = 1; size < 9; size++)
+        for (const struct conv_algorithm *const *a = conv_algorithms; *a; a++) {
+            check_fold(*a, &(struct shape){1, 3, 2, size, 9 - size, 3, 1});
+            check_fold(*a, &(struct shape){17 * size - 6, 1, 13, size, size, 3, 1});
+            check_fold(*a, &(struct shape){2, 8 * size, 11 + size, 5, size, 3, 1});
+        }
 }
 
 /* <A x, y> = <x, A' y> for convolution without bias, and linearity in the weights. */
@@ -228,7 +248,8 @@ static void test_adjoint(void **state) {
         for (const struct conv_algorithm *const *a = conv_algorithms; *a; a++) {
             double forward = 0, back = 0, weights = 0, scale = 0;
             memset(n.gw, 0, (size_t)n.w_count * sizeof *n.gw);
-            run(*a, s, false, &n);
+            if (!run(*a, s, false, &n))
+                continue;
             for (ptrdiff_t j = 0; j < n.y_count; j++) {
                 forward += (double)n.y[j] * n.gy[j];
                 scale += fabs((double)n.y[j] * n.gy[j]);
@@ -346,7 +367,45 @@ static void test_axis(void **state) {
     assert_int_equal(axis_count(&back, 1, 7), 3);
 }
 
-/* Large kernels go to FFT, small ones do not. */
+/* Every transform of a tile, by all kernels: what the plain one says. */
+static void test_tiles(void **state) {
+    (void)state;
+#if defined(__x86_64__)
+    const struct atm_kernels *best = atm_kernels_choose(), *plain = &atm_kernels_plain;
+    const struct atm_kernels *all[] = {best, best == plain ? plain : &atm_kernels_avx2};
+    enum { FLOATS = ATM_TILE_COMPONENTS * ATM_LANES, MARK = 7 };
+    float *in = random_floats(FLOATS, 1), *mask = random_floats(FLOATS, 2);
+    float *a = random_floats(FLOATS, 3), *b = random_floats(FLOATS, 3);
+    for (int k = 0; k < 2; k++) {
+        for (int form = 0; form < TILE_INS; form++) {
+            plain->tile_load[form](in, ATM_TILE * ATM_LANES, a);
+            all[k]->tile_load[form](in, ATM_TILE * ATM_LANES, b);
+            for (int i = 0; i < FLOATS; i++)
+                assert_true(fabsf(a[i] - b[i]) < 1e-5F);
+        }
+        for (int form = 0; form < TILE_OUTS; form++)
+            for (int size = 1; size < 20; size++) {
+                struct tile_store job = {in,   a,    ATM_TILE * ATM_LANES,  size % 5, size / 5,
+                                         0.3F, 0.2F, size % 2 ? mask : NULL};
+                for (int i = 0; i < FLOATS; i++)
+                    a[i] = b[i] = MARK; /* what is outside of the image stays */
+                plain->tile_store[form](&job);
+                job.out = b;
+                all[k]->tile_store[form](&job);
+                for (int i = 0; i < FLOATS; i++) {
+                    const int y = i / ATM_LANES / ATM_TILE, x = i / ATM_LANES % ATM_TILE;
+                    assert_true(fabsf(a[i] - b[i]) < 1e-5F);
+                    assert_true(b[i] == MARK || (y < size % 5 && x < size / 5));
+                }
+            }
+    }
+    float *blocks[] = {in, mask, a, b};
+    for (int i = 0; i < 4; i++)
+        atm_mem_free(blocks[i]);
+#endif
+}
+
+/* Large kernels go to FFT, small ones do not; many channels go to Winograd, in training. */
 static void test_choice(void **state) {
     (void)state;
     struct conv_problem p = {.x = {32, 1, 8, 64, 64, 0}, .y = {32, 1, 1, 64, 64, 0}, .stride = 1};
@@ -358,6 +417,27 @@ static void test_choice(void **state) {
         if (p.training)
             break;
     }
+    p = (struct conv_problem){.x = {32, 1, 32, 16, 16, 0},
+                              .y = {32, 1, 32, 16, 16, 0},
+                              .kernel = 3,
+                              .stride = 1,
+                              .training = true};
+    assert_ptr_equal(conv_choose(&p), &conv_winograd);
+    assert_true(conv_work(&p, &conv_winograd) == conv_flop(&p) / 4);
+    p.training = false;
+    assert_ptr_equal(conv_choose(&p), &conv_direct);
+    p.training = true;
+    p.y.channels = 1;
+    assert_ptr_equal(conv_choose(&p), &conv_direct);
+    p = (struct conv_problem){.x = {32, 1, 12, 16, 16, 0},
+                              .y = {32, 1, 8, 32, 32, 0},
+                              .kernel = 3,
+                              .stride = 1,
+                              .nearest = true,
+                              .training = true};
+    assert_ptr_equal(conv_choose(&p), &conv_direct);
+    p.y.channels = p.x.channels = 64;
+    assert_ptr_equal(conv_choose(&p), &conv_winograd);
 }
 
 /* Small kernels on large images go by tiles, which cover the image; large kernels do not. */
@@ -391,8 +471,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reference), cmocka_unit_test(test_fold),
         cmocka_unit_test(test_adjoint),   cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_kernels),   cmocka_unit_test(test_axis),
-        cmocka_unit_test(test_choice),    cmocka_unit_test(test_tiling),
+        cmocka_unit_test(test_kernels),   cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_axis),      cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_tiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

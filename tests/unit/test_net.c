@@ -283,6 +283,12 @@ static void test_chains_fft(void **state) {
         check_case(&cases[i], ATM_CONV_FFT);
 }
 
+static void test_chains_winograd(void **state) {
+    (void)state;
+    for (int i = 0; i < CASES; i++)
+        check_case(&cases[i], ATM_CONV_WINOGRAD);
+}
+
 /* Penalties on the energies of the blocks: at joins of every kind. */
 static void test_blocks(void **state) {
     (void)state;
@@ -348,10 +354,10 @@ static void test_threads(void **state) {
     (void)state;
     const int threads = omp_get_max_threads();
     for (int i = 0; i < CASES; i++)
-        for (int choice = ATM_CONV_AUTO; choice <= ATM_CONV_DIRECT; choice++)
+        for (int choice = ATM_CONV_AUTO; choice <= ATM_CONV_WINOGRAD; choice++)
             assert_true(run_with(&cases[i], (enum atm_conv_choice)choice, 1) ==
                         run_with(&cases[i], (enum atm_conv_choice)choice, 3));
-    for (int choice = ATM_CONV_AUTO; choice <= ATM_CONV_DIRECT; choice++) {
+    for (int choice = ATM_CONV_AUTO; choice <= ATM_CONV_WINOGRAD; choice++) {
         const uint64_t one = run_with(&large, (enum atm_conv_choice)choice, 1);
         assert_true(run_with(&large, (enum atm_conv_choice)choice, 2) == one);
         assert_true(run_with(&large, (enum atm_conv_choice)choice, 3) == one);
@@ -486,10 +492,15 @@ static void test_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chains),    cmocka_unit_test(test_chains_fft),
-        cmocka_unit_test(test_threads),   cmocka_unit_test(test_blocks),
-        cmocka_unit_test(test_inference), cmocka_unit_test(test_adam),
-        cmocka_unit_test(test_loss),      cmocka_unit_test(test_initialise),
+        cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_chains_fft),
+        cmocka_unit_test(test_chains_winograd),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_initialise),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

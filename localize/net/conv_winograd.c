@@ -1,0 +1,500 @@
+/* 3x3 convolution with stride 1 by minimal filtering (Winograd 1980; Lavin and Gray,
+ * arXiv:1509.09308): tiles of 4 x 4 outputs need 36 products per pair of channels instead of 144.
+ * Tiles of pixels become 36 components, each component is a 1x1 convolution over the channels, and
+ * its results become pixels again, with bias and LeakyReLU.
+ *
+ * Upsampling by 2 before the convolution needs 36 products as well, where the phases of
+ * conv_direct.c need 64. Along one axis, with S = w0 + w1 + w2:
+ *
+ *     y[2i]     = w0 x[i-1] + (w1 + w2) x[i] = S x[i] + w0 (x[i-1] - x[i])
+ *     y[2i + 1] = (w0 + w1) x[i] + w2 x[i+1] = S x[i] + w2 (x[i+1] - x[i])
+ *
+ * and for the input gradient
+ *
+ *     gx[i] = S (gy[2i] + gy[2i+1]) + w0 (gy[2i+2] - gy[2i]) + w2 (gy[2i-1] - gy[2i+1]).
+ *
+ * Some tiles at a time, so that their components stay in the second cache. */
+#include "conv.h"
+#include "mem.h"
+
+#include <omp.h>
+#include <string.h>
+
+enum {
+    KERNEL = 3,
+    PIXELS = KERNEL * KERNEL,
+    COMPONENTS = ATM_TILE_COMPONENTS,
+    SLOTS = 8,                 /* partial sums of the weight gradient */
+    MOST_TILES = 24,           /* that are worked on together; divisible by all register tiles */
+    FEW_TILES = 3,             /* the same for the largest one */
+    CACHE_FLOATS = 144 * 1024, /* components of those tiles stay in L2 */
+    GRAD_FLOATS = 1024 * 1024, /* the same in weight_grad, where L3 has to do */
+    CHANNEL = (COMPONENTS + 1) * ATM_LANES /* floats of the components of a tile's channel: an odd
+                                              number of lines of the cache, else they collide */
+};
+
+/* From the pixels of a slab to components. */
+struct source {
+    struct slab slab;
+    enum tile_in form;
+    int side, first, step; /* pixels of a tile, the first of tile 0, from tile to tile */
+};
+
+/* Forward or input gradient. */
+struct direction {
+    struct source from;
+    struct slab to;
+    enum tile_out form;
+    int step;        /* pixels of `to` per tile */
+    ptrdiff_t tiles; /* worked on together */
+    struct tap_pos *pos;
+    float *weight; /* blocks of channels (kernel_block): [block][component][from][to in block] */
+};
+
+struct winograd {
+    struct conv_problem problem;
+    const struct atm_kernels *kernels;
+    struct direction forward, back;
+    struct source grad;     /* the output's gradient in weight_grad */
+    ptrdiff_t down, across; /* tiles of an image */
+    ptrdiff_t grad_tiles;   /* worked on together in weight_grad */
+    struct tap_pos *grad_pos;
+    ptrdiff_t *tap;
+    int threads, slots;
+    ptrdiff_t scratch_floats; /* of a thread */
+    float *scratch, *bias, *sums;
+    struct atm_arena arena;
+};
+
+static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
+
+static bool winograd_fits(const struct conv_problem *problem) {
+    return problem->kernel == KERNEL && problem->stride == 1;
+}
+
+static ptrdiff_t all_tiles(const struct winograd *s) {
+    return slab_groups(&s->problem.x) * s->down * s->across;
+}
+
+/* --- Layout --- */
+
+/* As many tiles as a cache holds of `channels` channels. */
+static ptrdiff_t tiles_in(ptrdiff_t floats, ptrdiff_t channels) {
+    ptrdiff_t tiles = MOST_TILES;
+    while (tiles > FEW_TILES && tiles * channels * CHANNEL > floats)
+        tiles /= 2;
+    return tiles;
+}
+
+static void direction_init(struct direction *d, const struct source *from, const struct slab *to,
+                           enum tile_out form, int step) {
+    *d = (struct direction){.from = *from, .to = *to, .form = form, .step = step};
+    d->tiles = tiles_in(CACHE_FLOATS, from->slab.channels);
+}
+
+static void choose_forms(struct winograd *s) {
+    const struct slab *x = &s->problem.x, *y = &s->problem.y;
+    if (s->problem.nearest) {
+        direction_init(&s->forward, &(struct source){*x, TILE_IN_UP, 4, -1, 2}, y, TILE_OUT_UP, 4);
+        direction_init(&s->back, &(struct source){*y, TILE_IN_DOWN, 6, -1, 4}, x, TILE_OUT_DOWN, 2);
+        s->grad = (struct source){*y, TILE_GRAD_UP, 4, 0, 4};
+    } else {
+        direction_init(&s->forward, &(struct source){*x, TILE_IN, 6, -1, 4}, y, TILE_OUT, 4);
+        direction_init(&s->back, &(struct source){*y, TILE_IN, 6, -1, 4}, x, TILE_OUT, 4);
+        s->grad = (struct source){*y, TILE_GRAD, 4, 0, 4};
+    }
+    s->down = ceil_div(y->height, 4);
+    s->across = ceil_div(y->width, 4);
+}
+
+static void set_sizes(struct winograd *s) {
+    const ptrdiff_t in = s->problem.x.channels, out = s->problem.y.channels;
+    const ptrdiff_t grads = s->problem.training ? 1 : 0;
+    s->grad_tiles = tiles_in(GRAD_FLOATS, in + out);
+    s->slots = (int)(grads * smaller(SLOTS, ceil_div(all_tiles(s), s->grad_tiles)));
+    s->scratch_floats = larger(s->forward.tiles * (in + s->kernels->block),
+                               grads * s->back.tiles * (out + s->kernels->block));
+    s->scratch_floats = larger(s->scratch_floats, grads * s->grad_tiles * (in + out)) * CHANNEL;
+}
+
+/* Tile t: its components before the sums are those of `from` channels, after them those of `to`. */
+static void fill_positions(ptrdiff_t from, ptrdiff_t to, struct tap_pos *pos) {
+    for (ptrdiff_t t = 0; t < MOST_TILES; t++)
+        pos[t] = (struct tap_pos){(int32_t)(t * from * CHANNEL), (int32_t)(t * to * CHANNEL)};
+}
+
+static enum atm_status lay_out(struct winograd *s, struct atm_err *err) {
+    const size_t in = (size_t)s->problem.x.channels, out = (size_t)s->problem.y.channels;
+    const size_t weights = COMPONENTS * in * out, training = s->problem.training ? 1 : 0;
+    const size_t most = in > out ? in : out;
+    struct atm_arena *a = &s->arena;
+    const size_t forward = atm_arena_reserve(a, weights, sizeof(float));
+    const size_t back = atm_arena_reserve(a, training * weights, sizeof(float));
+    const size_t sums = atm_arena_reserve(a, (size_t)s->slots * weights, sizeof(float));
+    const size_t bias = atm_arena_reserve(a, out, sizeof(float));
+    const size_t scratch =
+        atm_arena_reserve(a, (size_t)s->threads * (size_t)s->scratch_floats, sizeof(float));
+    const size_t tap = atm_arena_reserve(a, most, sizeof *s->tap);
+    const size_t pos = atm_arena_reserve(a, 3 * MOST_TILES, sizeof *s->grad_pos);
+    if (atm_arena_alloc(a, "a convolution", err) != ATM_OK)
+        return ATM_FAIL;
+    s->forward.weight = atm_arena_at(a, forward);
+    s->back.weight = atm_arena_at(a, back);
+    s->sums = atm_arena_at(a, sums);
+    s->bias = atm_arena_at(a, bias);
+    s->scratch = atm_arena_at(a, scratch);
+    s->tap = atm_arena_at(a, tap);
+    s->grad_pos = atm_arena_at(a, pos);
+    s->forward.pos = s->grad_pos + MOST_TILES;
+    s->back.pos = s->forward.pos + MOST_TILES;
+    for (size_t c = 0; c < most; c++)
+        s->tap[c] = (ptrdiff_t)c * CHANNEL;
+    fill_positions(s->problem.x.channels, s->kernels->block, s->forward.pos);
+    fill_positions(s->problem.y.channels, s->kernels->block, s->back.pos);
+    fill_positions(s->problem.x.channels, s->problem.y.channels, s->grad_pos);
+    return ATM_OK;
+}
+
+static void winograd_destroy(void *state) {
+    struct winograd *s = state;
+    if (s)
+        atm_arena_free(&s->arena);
+    atm_mem_free(s);
+}
+
+static enum atm_status winograd_create(const struct conv_problem *problem, void **state,
+                                       struct atm_err *err) {
+    if (!winograd_fits(problem))
+        return atm_err_set(err, ATM_FAIL, "winograd is for 3 x 3 kernels with stride 1");
+    struct winograd *s = atm_mem_alloc(1, sizeof *s);
+    if (!s)
+        return atm_err_memory(err, "a convolution");
+    s->problem = *problem;
+    s->kernels = atm_kernels_choose();
+    s->threads = omp_get_max_threads();
+    choose_forms(s);
+    set_sizes(s);
+    const enum atm_status status = lay_out(s, err);
+    if (status == ATM_OK)
+        *state = s;
+    else
+        winograd_destroy(s);
+    return status;
+}
+
+/* --- Weights: along each axis 3 elements become 6 components --- */
+
+struct rows {
+    double at[ATM_TILE][KERNEL];
+};
+
+static struct rows make_rows(bool nearest) {
+    static const struct rows up = {
+        {{1, 1, 1}, {1, 1, 1}, {1, 0, 0}, {1, 0, 0}, {0, 0, 1}, {0, 0, 1}}};
+    if (nearest)
+        return up;
+    const double p = (double)ATM_TILE_P, q = (double)ATM_TILE_Q, pp = p * p, qq = q * q;
+    const double point[] = {0, p, -p, q, -q};
+    const double scale[] = {pp * qq, 2 * pp * (pp - qq), 2 * pp * (pp - qq), 2 * qq * (qq - pp),
+                            2 * qq * (qq - pp)};
+    struct rows rows = {.at[ATM_TILE - 1][KERNEL - 1] = 1};
+    for (int i = 0; i < ATM_TILE - 1; i++) {
+        rows.at[i][0] = 1 / scale[i];
+        rows.at[i][1] = point[i] / scale[i];
+        rows.at[i][2] = point[i] * point[i] / scale[i];
+    }
+    return rows;
+}
+
+enum { TEAM = 8 }; /* filters side by side */
+
+/* Components of a team of filters. In double: their rounding is not to add to that of the sums. */
+ATM_CLONES
+static void transform_team(const struct rows *rows, double w[PIXELS][TEAM],
+                           float out[COMPONENTS][TEAM]) {
+    double half[ATM_TILE][KERNEL][TEAM];
+    for (int i = 0; i < ATM_TILE; i++)
+        for (int x = 0; x < KERNEL; x++)
+            for (int l = 0; l < TEAM; l++)
+                half[i][x][l] = rows->at[i][0] * w[x][l] + rows->at[i][1] * w[KERNEL + x][l] +
+                                rows->at[i][2] * w[2 * KERNEL + x][l];
+    for (int i = 0; i < COMPONENTS; i++) {
+        const double *row = rows->at[i % ATM_TILE];
+        for (int l = 0; l < TEAM; l++)
+            out[i][l] =
+                (float)(row[0] * half[i / ATM_TILE][0][l] + row[1] * half[i / ATM_TILE][1][l] +
+                        row[2] * half[i / ATM_TILE][2][l]);
+    }
+}
+
+/* Weights from a channel to channels c..c + block - 1. Backward filters are turned by 180 degrees,
+ * unless TILE_IN_DOWN does it. */
+static void load_block(const struct winograd *s, const struct direction *d, const struct rows *rows,
+                       const float *weight, ptrdiff_t from, ptrdiff_t c, int block) {
+    const ptrdiff_t in = s->problem.x.channels, taps = d->from.slab.channels;
+    const bool back = d == &s->back, turned = back && !s->problem.nearest;
+    double w[PIXELS][TEAM] = {0};
+    float out[COMPONENTS][TEAM];
+    for (int l = 0; l < block; l++) {
+        const float *filter = weight + (back ? from * in + c + l : (c + l) * in + from) * PIXELS;
+        for (int k = 0; k < PIXELS; k++)
+            w[k][l] = (double)filter[turned ? PIXELS - 1 - k : k];
+    }
+    transform_team(rows, w, out);
+    float *packed = d->weight + c * COMPONENTS * taps + from * block;
+    for (int i = 0; i < COMPONENTS; i++, packed += taps * block)
+        for (int l = 0; l < block; l++)
+            packed[l] = out[i][l];
+}
+
+static void load_direction(const struct winograd *s, const struct direction *d,
+                           const float *weight) {
+    const struct rows rows = make_rows(s->problem.nearest);
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t from = 0; from < d->from.slab.channels; from++)
+        for (ptrdiff_t c = 0; c < d->to.channels;) {
+            const int block = atm_kernel_block(s->kernels->block, d->to.channels - c);
+            load_block(s, d, &rows, weight, from, c, block);
+            c += block;
+        }
+}
+
+static void winograd_load(void *state, const float *weight, const float *bias) {
+    struct winograd *s = state;
+    if (bias)
+        memcpy(s->bias, bias, (size_t)s->problem.y.channels * sizeof *bias);
+    load_direction(s, &s->forward, weight);
+    if (s->problem.training)
+        load_direction(s, &s->back, weight);
+}
+
+/* --- Tiles --- */
+
+struct place {
+    ptrdiff_t group, down, across;
+};
+
+static struct place place_of(const struct winograd *s, ptrdiff_t tile) {
+    const ptrdiff_t area = s->down * s->across;
+    return (struct place){tile / area, tile % area / s->across, tile % s->across};
+}
+
+/* A tile that reaches over the margin, with the zeros that are there. */
+static void copy_tile(const struct source *from, const float *data, ptrdiff_t group, ptrdiff_t c,
+                      ptrdiff_t top, ptrdiff_t left, float *copy) {
+    memset(copy, 0, (size_t)(from->side * from->side) * ATM_LANES * sizeof *copy);
+    const ptrdiff_t begin = larger(0, -left), end = smaller(from->side, from->slab.width - left);
+    for (ptrdiff_t y = larger(0, -top); y < smaller(from->side, from->slab.height - top); y++)
+        if (begin < end)
+            memcpy(copy + (y * from->side + begin) * ATM_LANES,
+                   data + slab_at(&from->slab, group, c, top + y, left + begin),
+                   (size_t)(end - begin) * ATM_LANES * sizeof *copy);
+}
+
+/* Components of a tile's channel. */
+static void load_tile(const struct winograd *s, const struct source *from, const float *data,
+                      const struct place *at, ptrdiff_t c, float *out) {
+    const struct slab *slab = &from->slab;
+    const ptrdiff_t top = at->down * from->step + from->first,
+                    left = at->across * from->step + from->first;
+    const bool inside = top >= -slab->margin && left >= -slab->margin &&
+                        top + from->side <= slab->height + slab->margin &&
+                        left + from->side <= slab->width + slab->margin;
+    if (inside) {
+        s->kernels->tile_load[from->form](data + slab_at(slab, at->group, c, top, left),
+                                          slab_row(slab), out);
+    } else {
+        float copy[COMPONENTS * ATM_LANES] __attribute__((aligned(64)));
+        copy_tile(from, data, at->group, c, top, left, copy);
+        s->kernels->tile_load[from->form](copy, from->side * ATM_LANES, out);
+    }
+}
+
+/* All channels of some tiles. Along a row of tiles first, where pixels lie side by side. */
+static void load_tiles(const struct winograd *s, const struct source *from, const float *data,
+                       ptrdiff_t first, ptrdiff_t count, float *out) {
+    const ptrdiff_t channels = from->slab.channels;
+    struct place at[MOST_TILES];
+    for (ptrdiff_t t = 0; t < count; t++)
+        at[t] = place_of(s, first + t);
+    for (ptrdiff_t c = 0; c < channels; c++)
+        for (ptrdiff_t t = 0; t < count; t++)
+            load_tile(s, from, data, &at[t], c, out + (t * channels + c) * CHANNEL);
+}
+
+/* --- Forward and input gradient --- */
+
+struct arrays {
+    const float *in, *bias, *mask; /* bias and mask may be NULL */
+    float *out;
+};
+
+/* Results of channels c..c + block - 1, back to pixels. */
+static void store_tile(const struct winograd *s, const struct direction *d,
+                       const struct arrays *arrays, ptrdiff_t tile, ptrdiff_t c, int block,
+                       const float *results) {
+    const struct place at = place_of(s, tile);
+    const ptrdiff_t y = at.down * d->step, x = at.across * d->step;
+    for (ptrdiff_t i = 0; i < block; i++) {
+        const ptrdiff_t pixel = slab_at(&d->to, at.group, c + i, y, x);
+        s->kernels->tile_store[d->form](&(struct tile_store){
+            .in = results + i * CHANNEL,
+            .out = arrays->out + pixel,
+            .row = slab_row(&d->to),
+            .rows = d->to.height - y,
+            .columns = d->to.width - x,
+            .bias = arrays->bias ? arrays->bias[c + i] : 0.0F,
+            .slope = d == &s->back ? s->problem.x_slope : s->problem.slope,
+            .mask = arrays->mask ? arrays->mask + pixel : NULL,
+        });
+    }
+}
+
+static void run_tiles(const struct winograd *s, const struct direction *d,
+                      const struct arrays *arrays, ptrdiff_t first, float *scratch) {
+    const ptrdiff_t count = smaller(d->tiles, all_tiles(s) - first), taps = d->from.slab.channels;
+    float *results = scratch + d->tiles * taps * CHANNEL;
+    load_tiles(s, &d->from, arrays->in, first, count, scratch);
+    for (ptrdiff_t c = 0; c < d->to.channels;) {
+        const int block = atm_kernel_block(s->kernels->block, d->to.channels - c);
+        const float *weight = d->weight + c * COMPONENTS * taps;
+        for (ptrdiff_t i = 0; i < COMPONENTS; i++)
+            s->kernels->sum(&(struct tap_sum){.in = scratch + i * ATM_LANES,
+                                              .out = results + i * ATM_LANES,
+                                              .pos = d->pos,
+                                              .count = count,
+                                              .tap = s->tap,
+                                              .taps = taps,
+                                              .weight = weight + i * taps * block,
+                                              .channels = block,
+                                              .out_plane = CHANNEL,
+                                              .slope = 1.0F});
+        for (ptrdiff_t t = 0; t < count; t++)
+            store_tile(s, d, arrays, first + t, c, block,
+                       results + t * s->kernels->block * CHANNEL);
+        c += block;
+    }
+}
+
+/* Threads with a scratch of their own. */
+static int team(const struct winograd *s) {
+    const int most = omp_get_max_threads();
+    return most < s->threads ? most : s->threads;
+}
+
+static void run(const struct winograd *s, const struct direction *d, const struct arrays *arrays) {
+    const ptrdiff_t pieces = ceil_div(all_tiles(s), d->tiles);
+#pragma omp parallel for schedule(static) num_threads(team(s))
+    for (ptrdiff_t i = 0; i < pieces; i++)
+        run_tiles(s, d, arrays, i * d->tiles,
+                  s->scratch + omp_get_thread_num() * s->scratch_floats);
+}
+
+static void winograd_forward(void *state, const float *x, float *y) {
+    const struct winograd *s = state;
+    run(s, &s->forward,
+        &(struct arrays){.in = x, .bias = s->problem.bias ? s->bias : NULL, .out = y});
+}
+
+static void winograd_input_grad(void *state, const float *gy, const float *x, float *gx) {
+    const struct winograd *s = state;
+    run(s, &s->back,
+        &(struct arrays){.in = gy, .mask = s->problem.x_slope != 1.0F ? x : NULL, .out = gx});
+}
+
+/* --- Weight gradient: sums per component in slots that are added in order --- */
+
+static void grad_tiles(const struct winograd *s, const float *x, const float *gy, ptrdiff_t first,
+                       float *scratch, float *sums) {
+    const ptrdiff_t count = smaller(s->grad_tiles, all_tiles(s) - first);
+    const ptrdiff_t in = s->problem.x.channels, out = s->problem.y.channels;
+    float *grads = scratch + s->grad_tiles * in * CHANNEL;
+    load_tiles(s, &s->forward.from, x, first, count, scratch);
+    load_tiles(s, &s->grad, gy, first, count, grads);
+    for (ptrdiff_t i = 0; i < COMPONENTS; i++)
+        s->kernels->grad(&(struct tap_grad){.in = scratch + i * ATM_LANES,
+                                            .grad = grads + i * ATM_LANES,
+                                            .pos = s->grad_pos,
+                                            .count = count,
+                                            .tap = s->tap,
+                                            .taps = in,
+                                            .channels = out,
+                                            .grad_plane = CHANNEL,
+                                            .sum = sums + i * in * out});
+}
+
+/* gw += transpose of the weights' transform. */
+static void add_filter(const struct rows *rows, const float *sums, ptrdiff_t plane, float *gw) {
+    double half[KERNEL][ATM_TILE] = {0};
+    for (int i = 0; i < COMPONENTS; i++)
+        for (int k = 0; k < KERNEL; k++)
+            half[k][i % ATM_TILE] += rows->at[i / ATM_TILE][k] * (double)sums[i * plane];
+    for (int k = 0; k < PIXELS; k++) {
+        double sum = 0;
+        for (int i = 0; i < ATM_TILE; i++)
+            sum += rows->at[i][k % KERNEL] * half[k / KERNEL][i];
+        gw[k] += (float)sum;
+    }
+}
+
+ATM_CLONES
+static void sum_row(ptrdiff_t width, const float *row, float *part) {
+    const atm_lanes *pixel = (const atm_lanes *)row;
+    atm_lanes sum = {0};
+    for (ptrdiff_t x = 0; x < width; x++)
+        sum += pixel[x];
+    *(atm_lanes *)part = sum;
+}
+
+static void add_bias_grad(const struct winograd *s, const float *gy, float *gb) {
+    const struct slab *slab = &s->problem.y;
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t c = 0; c < slab->channels; c++) {
+        double sum = 0;
+        for (ptrdiff_t i = 0; i < slab_groups(slab) * slab->height; i++) {
+            float part[ATM_LANES] __attribute__((aligned(64)));
+            sum_row(slab->width, gy + slab_at(slab, i / slab->height, c, i % slab->height, 0),
+                    part);
+            for (int lane = 0; lane < ATM_LANES; lane++)
+                sum += (double)part[lane];
+        }
+        gb[c] += (float)sum;
+    }
+}
+
+static void winograd_weight_grad(void *state, const float *x, const float *gy, float *gw,
+                                 float *gb) {
+    struct winograd *s = state;
+    const ptrdiff_t filters = s->problem.x.channels * s->problem.y.channels;
+    const ptrdiff_t size = COMPONENTS * filters, pieces = ceil_div(all_tiles(s), s->grad_tiles);
+    const struct rows rows = make_rows(s->problem.nearest);
+#pragma omp parallel for schedule(static) num_threads(team(s))
+    for (ptrdiff_t slot = 0; slot < s->slots; slot++) {
+        memset(s->sums + slot * size, 0, (size_t)size * sizeof *s->sums);
+        for (ptrdiff_t i = pieces * slot / s->slots; i < pieces * (slot + 1) / s->slots; i++)
+            grad_tiles(s, x, gy, i * s->grad_tiles,
+                       s->scratch + omp_get_thread_num() * s->scratch_floats,
+                       s->sums + slot * size);
+    }
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t i = 0; i < size; i++)
+        for (int slot = 1; slot < s->slots; slot++)
+            s->sums[i] += s->sums[slot * size + i];
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t f = 0; f < filters; f++)
+        add_filter(&rows, s->sums + f, filters, gw + f * PIXELS);
+    if (gb)
+        add_bias_grad(s, gy, gb);
+}
+
+static size_t winograd_bytes(const void *state) {
+    const struct winograd *s = state;
+    return s->arena.size + sizeof *s;
+}
+
+const struct conv_algorithm conv_winograd = {
+    "winograd",       winograd_fits,       winograd_create,      winograd_destroy, winograd_load,
+    winograd_forward, winograd_input_grad, winograd_weight_grad, winograd_bytes,
+};
