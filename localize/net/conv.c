@@ -32,9 +32,11 @@ double conv_flop(const struct conv_problem *problem) {
 
 /* --- Choice --- */
 
-/* Rates in FLOP/ns of one AVX-512 core at 115 (Zen 4), from tests/bench/bench_conv.c; only their
- * ratios matter. Transforms that do not fit into a core's second cache are slower. */
-static const double direct_rate = 85, transform_rate = 13, far_rate = 8, product_rate = 60;
+/* Rates in FLOP/ns of one AVX-512 core at 110 (Zen 4), from tests/bench/bench_conv.c; only their
+ * ratios matter. Transforms that do not fit into a core's second cache are slower, those of other
+ * sizes than powers of two as well. */
+static const double direct_rate = 95, transform_rate = 13, far_rate = 8, odd_size = 0.5;
+static const double product_rate = 60;
 /* Of conv_winograd: rate of its sums; ns per tile and channel of its transforms. */
 static const double component_rate = 100, tile_time = 150;
 static const double cache_bytes = 1 << 20;
@@ -59,7 +61,9 @@ static double fft_time(const struct conv_problem *p, const struct fft_tiling *t)
     const double area = (double)(t->y.extent * t->x.extent);
     const double in = (double)p->x.channels, out = (double)p->y.channels;
     const double rate = area * ATM_LANES * sizeof(float) > cache_bytes ? far_rate : transform_rate;
-    const double transform = 5 * area * log2(area) * ATM_LANES / 2 / rate;
+    const bool power = !(t->y.extent & (t->y.extent - 1)) && !(t->x.extent & (t->x.extent - 1));
+    const double transform =
+        5 * area * log2(area) * ATM_LANES / 2 / (power ? rate : odd_size * rate);
     const double groups = (double)(slab_groups(&p->x) * t->y.count * t->x.count);
     const double product = area * groups * in * out * 4 * ATM_LANES;
     const double filters = ceil(in * out / (ATM_LANES / 2));
@@ -103,12 +107,19 @@ static double direct_time(const struct conv_problem *p) {
     return conv_work(p, &conv_direct) * passes * lanes / direct_rate;
 }
 
+/* Sums and transforms of one pass: `taps` pieces of the kernel per channel read, each channel
+ * written once. */
+static double winograd_pass(const struct conv_problem *p, ptrdiff_t from, ptrdiff_t to) {
+    const double pieces = (double)((p->kernel + 2) / 3), taps = (double)from * pieces * pieces;
+    const double tiles =
+        (double)(slab_groups(&p->x) * ((p->y.height + 3) / 4)) * (double)((p->y.width + 3) / 4);
+    const double products = ATM_TILE_COMPONENTS * ATM_LANES * 2 * taps * (double)to;
+    return tiles * (products / component_rate + (taps + (double)to) * tile_time);
+}
+
 static double winograd_time(const struct conv_problem *p) {
-    const double passes = p->training ? 3 : 1, in = (double)p->x.channels;
-    const double out = (double)p->y.channels, across = (double)((p->y.width + 3) / 4);
-    const double tiles = (double)(slab_groups(&p->x) * ((p->y.height + 3) / 4)) * across;
-    const double products = ATM_TILE_COMPONENTS * ATM_LANES * 2 * in * out;
-    return passes * tiles * (products / component_rate + (in + out) * tile_time);
+    const double forward = winograd_pass(p, p->x.channels, p->y.channels);
+    return p->training ? 2 * forward + winograd_pass(p, p->y.channels, p->x.channels) : forward;
 }
 
 /* Winograd for training only: its rounding depends on a pixel's place in its tile, and a frame that
@@ -127,7 +138,8 @@ const struct conv_algorithm *conv_choose(const struct conv_problem *problem) {
 }
 
 double conv_work(const struct conv_problem *problem, const struct conv_algorithm *algorithm) {
+    const double pieces = (problem->kernel + 2) / 3, k = problem->kernel;
     if (algorithm == &conv_winograd)
-        return conv_flop(problem) / 4;
+        return conv_flop(problem) * pieces * pieces * 9 / (k * k) / 4;
     return problem->nearest ? conv_flop(problem) / 2.25 : conv_flop(problem);
 }

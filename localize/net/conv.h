@@ -25,8 +25,8 @@ void conv_margins(const struct conv_problem *problem, ptrdiff_t *x, ptrdiff_t *y
 /* Multiplications and additions of one forward pass, as written (upsampling not folded). */
 double conv_flop(const struct conv_problem *problem);
 
-/* How many of them an algorithm leaves of a 3x3 layer: upsampling folded into it saves 2.25,
- * conv_winograd 4. Others have no such number and count as written. */
+/* How many of them an algorithm leaves: upsampling folded into a 3x3 layer saves 2.25,
+ * conv_winograd 4 and more. conv_fft has no such number and counts as written. */
 struct conv_algorithm;
 double conv_work(const struct conv_problem *problem, const struct conv_algorithm *algorithm);
 

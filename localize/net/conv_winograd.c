@@ -1,9 +1,10 @@
-/* 3x3 convolution with stride 1 by minimal filtering (Winograd 1980; Lavin and Gray,
- * arXiv:1509.09308): tiles of 4 x 4 outputs need 36 products per pair of channels instead of 144.
+/* Convolution with stride 1 by minimal filtering (Winograd 1980; Lavin and Gray, arXiv:1509.09308):
+ * tiles of 4 x 4 outputs of a 3x3 kernel need 36 products per pair of channels instead of 144.
  * Tiles of pixels become 36 components, each component is a 1x1 convolution over the channels, and
- * its results become pixels again, with bias and LeakyReLU.
+ * its results become pixels again, with bias and LeakyReLU. A larger kernel is cut into pieces of
+ * 3x3, which read the channels at shifts of 3 pixels, as if they were more channels.
  *
- * Upsampling by 2 before the convolution needs 36 products as well, where the phases of
+ * Upsampling by 2 before a 3x3 convolution needs 36 products as well, where the phases of
  * conv_direct.c need 64. Along one axis, with S = w0 + w1 + w2:
  *
  *     y[2i]     = w0 x[i-1] + (w1 + w2) x[i] = S x[i] + w0 (x[i-1] - x[i])
@@ -15,20 +16,21 @@
  *
  * Some tiles at a time, so that their components stay in the second cache. */
 #include "conv.h"
+#include "conv_filters.h"
 #include "mem.h"
 
 #include <omp.h>
 #include <string.h>
 
 enum {
-    KERNEL = 3,
-    PIXELS = KERNEL * KERNEL,
+    PIECE = FILTER_PIECE,
+    LARGEST = 15, /* kernel: beyond it conv_fft is ahead */
     COMPONENTS = ATM_TILE_COMPONENTS,
     SLOTS = 8,                 /* partial sums of the weight gradient */
     MOST_TILES = 24,           /* that are worked on together; divisible by all register tiles */
     FEW_TILES = 3,             /* the same for the largest one */
     CACHE_FLOATS = 144 * 1024, /* components of those tiles stay in L2 */
-    GRAD_FLOATS = 1024 * 1024, /* the same in weight_grad, where L3 has to do */
+    GRAD_FLOATS = 480 * 1024,  /* the same in weight_grad, where L3 has to do */
     CHANNEL = (COMPONENTS + 1) * ATM_LANES /* floats of the components of a tile's channel: an odd
                                               number of lines of the cache, else they collide */
 };
@@ -38,6 +40,8 @@ struct source {
     struct slab slab;
     enum tile_in form;
     int side, first, step; /* pixels of a tile, the first of tile 0, from tile to tile */
+    int pieces;            /* of the kernel along an axis */
+    ptrdiff_t taps;        /* channels times pieces, in this order: channel, row, column */
 };
 
 /* Forward or input gradient. */
@@ -71,7 +75,8 @@ static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 
 static bool winograd_fits(const struct conv_problem *problem) {
-    return problem->kernel == KERNEL && problem->stride == 1;
+    const int largest = problem->nearest ? PIECE : LARGEST;
+    return problem->kernel >= PIECE && problem->kernel <= largest && problem->stride == 1;
 }
 
 static ptrdiff_t all_tiles(const struct winograd *s) {
@@ -91,44 +96,56 @@ static ptrdiff_t tiles_in(ptrdiff_t floats, ptrdiff_t channels) {
 static void direction_init(struct direction *d, const struct source *from, const struct slab *to,
                            enum tile_out form, int step) {
     *d = (struct direction){.from = *from, .to = *to, .form = form, .step = step};
-    d->tiles = tiles_in(CACHE_FLOATS, from->slab.channels);
+    d->tiles = tiles_in(CACHE_FLOATS, from->taps);
+}
+
+static struct source make_source(const struct slab *slab, enum tile_in form, int side, int step,
+                                 int kernel) {
+    const int pieces = (kernel + PIECE - 1) / PIECE;
+    return (struct source){
+        *slab, form, side, -(kernel - 1) / 2, step, pieces, slab->channels * pieces * pieces};
 }
 
 static void choose_forms(struct winograd *s) {
     const struct slab *x = &s->problem.x, *y = &s->problem.y;
+    const int k = s->problem.kernel;
     if (s->problem.nearest) {
-        direction_init(&s->forward, &(struct source){*x, TILE_IN_UP, 4, -1, 2}, y, TILE_OUT_UP, 4);
-        direction_init(&s->back, &(struct source){*y, TILE_IN_DOWN, 6, -1, 4}, x, TILE_OUT_DOWN, 2);
-        s->grad = (struct source){*y, TILE_GRAD_UP, 4, 0, 4};
+        const struct source up = make_source(x, TILE_IN_UP, 4, 2, k),
+                            down = make_source(y, TILE_IN_DOWN, 6, 4, k);
+        direction_init(&s->forward, &up, y, TILE_OUT_UP, 4);
+        direction_init(&s->back, &down, x, TILE_OUT_DOWN, 2);
+        s->grad = make_source(y, TILE_GRAD_UP, 4, 4, 1);
     } else {
-        direction_init(&s->forward, &(struct source){*x, TILE_IN, 6, -1, 4}, y, TILE_OUT, 4);
-        direction_init(&s->back, &(struct source){*y, TILE_IN, 6, -1, 4}, x, TILE_OUT, 4);
-        s->grad = (struct source){*y, TILE_GRAD, 4, 0, 4};
+        const struct source from_x = make_source(x, TILE_IN, 6, 4, k),
+                            from_y = make_source(y, TILE_IN, 6, 4, k);
+        direction_init(&s->forward, &from_x, y, TILE_OUT, 4);
+        direction_init(&s->back, &from_y, x, TILE_OUT, 4);
+        s->grad = make_source(y, TILE_GRAD, 4, 4, 1);
     }
     s->down = ceil_div(y->height, 4);
     s->across = ceil_div(y->width, 4);
 }
 
 static void set_sizes(struct winograd *s) {
-    const ptrdiff_t in = s->problem.x.channels, out = s->problem.y.channels;
-    const ptrdiff_t grads = s->problem.training ? 1 : 0;
-    s->grad_tiles = tiles_in(GRAD_FLOATS, in + out);
+    const ptrdiff_t in = s->forward.from.taps, out = s->back.from.taps, block = s->kernels->block;
+    const ptrdiff_t grads = s->problem.training ? 1 : 0, both = in + s->problem.y.channels;
+    s->grad_tiles = tiles_in(GRAD_FLOATS, both);
     s->slots = (int)(grads * smaller(SLOTS, ceil_div(all_tiles(s), s->grad_tiles)));
-    s->scratch_floats = larger(s->forward.tiles * (in + s->kernels->block),
-                               grads * s->back.tiles * (out + s->kernels->block));
-    s->scratch_floats = larger(s->scratch_floats, grads * s->grad_tiles * (in + out)) * CHANNEL;
+    s->scratch_floats =
+        larger(s->forward.tiles * (in + block), grads * s->back.tiles * (out + block));
+    s->scratch_floats = larger(s->scratch_floats, grads * s->grad_tiles * both) * CHANNEL;
 }
 
-/* Tile t: its components before the sums are those of `from` channels, after them those of `to`. */
+/* Tile t: its components before the sums are `from` taps, after them `to` channels. */
 static void fill_positions(ptrdiff_t from, ptrdiff_t to, struct tap_pos *pos) {
     for (ptrdiff_t t = 0; t < MOST_TILES; t++)
         pos[t] = (struct tap_pos){(int32_t)(t * from * CHANNEL), (int32_t)(t * to * CHANNEL)};
 }
 
 static enum atm_status lay_out(struct winograd *s, struct atm_err *err) {
-    const size_t in = (size_t)s->problem.x.channels, out = (size_t)s->problem.y.channels;
+    const size_t in = (size_t)s->forward.from.taps, back_in = (size_t)s->back.from.taps;
+    const size_t out = (size_t)s->problem.y.channels, most = in > back_in ? in : back_in;
     const size_t weights = COMPONENTS * in * out, training = s->problem.training ? 1 : 0;
-    const size_t most = in > out ? in : out;
     struct atm_arena *a = &s->arena;
     const size_t forward = atm_arena_reserve(a, weights, sizeof(float));
     const size_t back = atm_arena_reserve(a, training * weights, sizeof(float));
@@ -151,9 +168,9 @@ static enum atm_status lay_out(struct winograd *s, struct atm_err *err) {
     s->back.pos = s->forward.pos + MOST_TILES;
     for (size_t c = 0; c < most; c++)
         s->tap[c] = (ptrdiff_t)c * CHANNEL;
-    fill_positions(s->problem.x.channels, s->kernels->block, s->forward.pos);
-    fill_positions(s->problem.y.channels, s->kernels->block, s->back.pos);
-    fill_positions(s->problem.x.channels, s->problem.y.channels, s->grad_pos);
+    fill_positions(s->forward.from.taps, s->kernels->block, s->forward.pos);
+    fill_positions(s->back.from.taps, s->kernels->block, s->back.pos);
+    fill_positions(s->forward.from.taps, s->problem.y.channels, s->grad_pos);
     return ATM_OK;
 }
 
@@ -167,7 +184,8 @@ static void winograd_destroy(void *state) {
 static enum atm_status winograd_create(const struct conv_problem *problem, void **state,
                                        struct atm_err *err) {
     if (!winograd_fits(problem))
-        return atm_err_set(err, ATM_FAIL, "winograd is for 3 x 3 kernels with stride 1");
+        return atm_err_set(err, ATM_FAIL,
+                           "winograd is for kernels of 3 to 15 with stride 1, upsampling for 3");
     struct winograd *s = atm_mem_alloc(1, sizeof *s);
     if (!s)
         return atm_err_memory(err, "a convolution");
@@ -184,79 +202,48 @@ static enum atm_status winograd_create(const struct conv_problem *problem, void 
     return status;
 }
 
-/* --- Weights: along each axis 3 elements become 6 components --- */
+/* --- Weights --- */
 
-struct rows {
-    double at[ATM_TILE][KERNEL];
-};
-
-static struct rows make_rows(bool nearest) {
-    static const struct rows up = {
-        {{1, 1, 1}, {1, 1, 1}, {1, 0, 0}, {1, 0, 0}, {0, 0, 1}, {0, 0, 1}}};
-    if (nearest)
-        return up;
-    const double p = (double)ATM_TILE_P, q = (double)ATM_TILE_Q, pp = p * p, qq = q * q;
-    const double point[] = {0, p, -p, q, -q};
-    const double scale[] = {pp * qq, 2 * pp * (pp - qq), 2 * pp * (pp - qq), 2 * qq * (qq - pp),
-                            2 * qq * (qq - pp)};
-    struct rows rows = {.at[ATM_TILE - 1][KERNEL - 1] = 1};
-    for (int i = 0; i < ATM_TILE - 1; i++) {
-        rows.at[i][0] = 1 / scale[i];
-        rows.at[i][1] = point[i] / scale[i];
-        rows.at[i][2] = point[i] * point[i] / scale[i];
-    }
-    return rows;
+/* Element (y, x) of a piece in the kernel, or -1 where the piece is larger. */
+static int element(const struct source *from, int kernel, int piece, int k) {
+    const int y = piece / from->pieces * PIECE + k / PIECE;
+    const int x = piece % from->pieces * PIECE + k % PIECE;
+    return y < kernel && x < kernel ? y * kernel + x : -1;
 }
 
-enum { TEAM = 8 }; /* filters side by side */
-
-/* Components of a team of filters. In double: their rounding is not to add to that of the sums. */
-ATM_CLONES
-static void transform_team(const struct rows *rows, double w[PIXELS][TEAM],
-                           float out[COMPONENTS][TEAM]) {
-    double half[ATM_TILE][KERNEL][TEAM];
-    for (int i = 0; i < ATM_TILE; i++)
-        for (int x = 0; x < KERNEL; x++)
-            for (int l = 0; l < TEAM; l++)
-                half[i][x][l] = rows->at[i][0] * w[x][l] + rows->at[i][1] * w[KERNEL + x][l] +
-                                rows->at[i][2] * w[2 * KERNEL + x][l];
-    for (int i = 0; i < COMPONENTS; i++) {
-        const double *row = rows->at[i % ATM_TILE];
-        for (int l = 0; l < TEAM; l++)
-            out[i][l] =
-                (float)(row[0] * half[i / ATM_TILE][0][l] + row[1] * half[i / ATM_TILE][1][l] +
-                        row[2] * half[i / ATM_TILE][2][l]);
-    }
-}
-
-/* Weights from a channel to channels c..c + block - 1. Backward filters are turned by 180 degrees,
+/* Weights from a tap to channels c..c + block - 1. Backward filters are turned by 180 degrees,
  * unless TILE_IN_DOWN does it. */
-static void load_block(const struct winograd *s, const struct direction *d, const struct rows *rows,
-                       const float *weight, ptrdiff_t from, ptrdiff_t c, int block) {
-    const ptrdiff_t in = s->problem.x.channels, taps = d->from.slab.channels;
+static void load_block(const struct winograd *s, const struct direction *d,
+                       const struct filter_rows *rows, const float *weight, ptrdiff_t tap,
+                       ptrdiff_t c, int block) {
+    const struct source *source = &d->from;
+    const int kernel = s->problem.kernel, area = kernel * kernel;
+    const int pieces = source->pieces * source->pieces;
+    const ptrdiff_t in = s->problem.x.channels, from = tap / pieces;
     const bool back = d == &s->back, turned = back && !s->problem.nearest;
-    double w[PIXELS][TEAM] = {0};
-    float out[COMPONENTS][TEAM];
-    for (int l = 0; l < block; l++) {
-        const float *filter = weight + (back ? from * in + c + l : (c + l) * in + from) * PIXELS;
-        for (int k = 0; k < PIXELS; k++)
-            w[k][l] = (double)filter[turned ? PIXELS - 1 - k : k];
+    double piece[FILTER_ELEMENTS][FILTER_TEAM] = {0};
+    float out[COMPONENTS][FILTER_TEAM];
+    for (int k = 0; k < FILTER_ELEMENTS; k++) {
+        const int at = element(source, kernel, (int)(tap % pieces), k);
+        const float *first = weight + (back ? from * in + c : c * in + from) * area;
+        for (int l = 0; at >= 0 && l < block; l++)
+            piece[k][l] = (double)first[l * (back ? 1 : in) * area + (turned ? area - 1 - at : at)];
     }
-    transform_team(rows, w, out);
-    float *packed = d->weight + c * COMPONENTS * taps + from * block;
-    for (int i = 0; i < COMPONENTS; i++, packed += taps * block)
+    filter_components(rows, piece, out);
+    float *packed = d->weight + c * COMPONENTS * source->taps + tap * block;
+    for (int i = 0; i < COMPONENTS; i++, packed += source->taps * block)
         for (int l = 0; l < block; l++)
             packed[l] = out[i][l];
 }
 
 static void load_direction(const struct winograd *s, const struct direction *d,
                            const float *weight) {
-    const struct rows rows = make_rows(s->problem.nearest);
+    const struct filter_rows rows = filter_rows(s->problem.nearest);
 #pragma omp parallel for schedule(static)
-    for (ptrdiff_t from = 0; from < d->from.slab.channels; from++)
+    for (ptrdiff_t tap = 0; tap < d->from.taps; tap++)
         for (ptrdiff_t c = 0; c < d->to.channels;) {
             const int block = atm_kernel_block(s->kernels->block, d->to.channels - c);
-            load_block(s, d, &rows, weight, from, c, block);
+            load_block(s, d, &rows, weight, tap, c, block);
             c += block;
         }
 }
@@ -293,12 +280,14 @@ static void copy_tile(const struct source *from, const float *data, ptrdiff_t gr
                    (size_t)(end - begin) * ATM_LANES * sizeof *copy);
 }
 
-/* Components of a tile's channel. */
+/* Components of a tile for one tap. */
 static void load_tile(const struct winograd *s, const struct source *from, const float *data,
-                      const struct place *at, ptrdiff_t c, float *out) {
+                      const struct place *at, ptrdiff_t tap, float *out) {
     const struct slab *slab = &from->slab;
-    const ptrdiff_t top = at->down * from->step + from->first,
-                    left = at->across * from->step + from->first;
+    const ptrdiff_t row = tap / from->pieces % from->pieces, column = tap % from->pieces;
+    const ptrdiff_t c = tap / (from->pieces * from->pieces);
+    const ptrdiff_t top = at->down * from->step + from->first + row * PIECE,
+                    left = at->across * from->step + from->first + column * PIECE;
     const bool inside = top >= -slab->margin && left >= -slab->margin &&
                         top + from->side <= slab->height + slab->margin &&
                         left + from->side <= slab->width + slab->margin;
@@ -312,16 +301,15 @@ static void load_tile(const struct winograd *s, const struct source *from, const
     }
 }
 
-/* All channels of some tiles. Along a row of tiles first, where pixels lie side by side. */
+/* All taps of some tiles. Along a row of tiles first, where pixels lie side by side. */
 static void load_tiles(const struct winograd *s, const struct source *from, const float *data,
                        ptrdiff_t first, ptrdiff_t count, float *out) {
-    const ptrdiff_t channels = from->slab.channels;
     struct place at[MOST_TILES];
     for (ptrdiff_t t = 0; t < count; t++)
         at[t] = place_of(s, first + t);
-    for (ptrdiff_t c = 0; c < channels; c++)
+    for (ptrdiff_t tap = 0; tap < from->taps; tap++)
         for (ptrdiff_t t = 0; t < count; t++)
-            load_tile(s, from, data, &at[t], c, out + (t * channels + c) * CHANNEL);
+            load_tile(s, from, data, &at[t], tap, out + (t * from->taps + tap) * CHANNEL);
 }
 
 /* --- Forward and input gradient --- */
@@ -354,7 +342,7 @@ static void store_tile(const struct winograd *s, const struct direction *d,
 
 static void run_tiles(const struct winograd *s, const struct direction *d,
                       const struct arrays *arrays, ptrdiff_t first, float *scratch) {
-    const ptrdiff_t count = smaller(d->tiles, all_tiles(s) - first), taps = d->from.slab.channels;
+    const ptrdiff_t count = smaller(d->tiles, all_tiles(s) - first), taps = d->from.taps;
     float *results = scratch + d->tiles * taps * CHANNEL;
     load_tiles(s, &d->from, arrays->in, first, count, scratch);
     for (ptrdiff_t c = 0; c < d->to.channels;) {
@@ -409,7 +397,7 @@ static void winograd_input_grad(void *state, const float *gy, const float *x, fl
 static void grad_tiles(const struct winograd *s, const float *x, const float *gy, ptrdiff_t first,
                        float *scratch, float *sums) {
     const ptrdiff_t count = smaller(s->grad_tiles, all_tiles(s) - first);
-    const ptrdiff_t in = s->problem.x.channels, out = s->problem.y.channels;
+    const ptrdiff_t in = s->forward.from.taps, out = s->problem.y.channels;
     float *grads = scratch + s->grad_tiles * in * CHANNEL;
     load_tiles(s, &s->forward.from, x, first, count, scratch);
     load_tiles(s, &s->grad, gy, first, count, grads);
@@ -425,17 +413,17 @@ static void grad_tiles(const struct winograd *s, const float *x, const float *gy
                                             .sum = sums + i * in * out});
 }
 
-/* gw += transpose of the weights' transform. */
-static void add_filter(const struct rows *rows, const float *sums, ptrdiff_t plane, float *gw) {
-    double half[KERNEL][ATM_TILE] = {0};
-    for (int i = 0; i < COMPONENTS; i++)
-        for (int k = 0; k < KERNEL; k++)
-            half[k][i % ATM_TILE] += rows->at[i / ATM_TILE][k] * (double)sums[i * plane];
-    for (int k = 0; k < PIXELS; k++) {
-        double sum = 0;
-        for (int i = 0; i < ATM_TILE; i++)
-            sum += rows->at[i][k % KERNEL] * half[k / KERNEL][i];
-        gw[k] += (float)sum;
+/* The pieces of a filter, from the sums of its first tap and component. */
+static void add_filter(const struct winograd *s, const struct filter_rows *rows, const float *sums,
+                       float *gw) {
+    const struct source *from = &s->forward.from;
+    const int kernel = s->problem.kernel;
+    for (int piece = 0; piece < from->pieces * from->pieces; piece++) {
+        double gradient[FILTER_ELEMENTS];
+        filter_gradient(rows, sums + piece, from->taps * s->problem.y.channels, gradient);
+        for (int k = 0; k < FILTER_ELEMENTS; k++)
+            if (element(from, kernel, piece, k) >= 0)
+                gw[element(from, kernel, piece, k)] += (float)gradient[k];
     }
 }
 
@@ -468,12 +456,15 @@ static void winograd_weight_grad(void *state, const float *x, const float *gy, f
                                  float *gb) {
     struct winograd *s = state;
     const ptrdiff_t filters = s->problem.x.channels * s->problem.y.channels;
-    const ptrdiff_t size = COMPONENTS * filters, pieces = ceil_div(all_tiles(s), s->grad_tiles);
-    const struct rows rows = make_rows(s->problem.nearest);
+    const int area = s->problem.kernel * s->problem.kernel;
+    const int taps = s->forward.from.pieces * s->forward.from.pieces;
+    const ptrdiff_t size = COMPONENTS * filters * taps,
+                    parts = ceil_div(all_tiles(s), s->grad_tiles);
+    const struct filter_rows rows = filter_rows(s->problem.nearest);
 #pragma omp parallel for schedule(static) num_threads(team(s))
     for (ptrdiff_t slot = 0; slot < s->slots; slot++) {
         memset(s->sums + slot * size, 0, (size_t)size * sizeof *s->sums);
-        for (ptrdiff_t i = pieces * slot / s->slots; i < pieces * (slot + 1) / s->slots; i++)
+        for (ptrdiff_t i = parts * slot / s->slots; i < parts * (slot + 1) / s->slots; i++)
             grad_tiles(s, x, gy, i * s->grad_tiles,
                        s->scratch + omp_get_thread_num() * s->scratch_floats,
                        s->sums + slot * size);
@@ -484,7 +475,7 @@ static void winograd_weight_grad(void *state, const float *x, const float *gy, f
             s->sums[i] += s->sums[slot * size + i];
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t f = 0; f < filters; f++)
-        add_filter(&rows, s->sums + f, filters, gw + f * PIXELS);
+        add_filter(s, &rows, s->sums + f * taps, gw + f * area);
     if (gb)
         add_bias_grad(s, gy, gb);
 }

@@ -85,7 +85,7 @@ enum atm_init { ATM_INIT_HE, ATM_INIT_UNIFORM };
 void atm_net_initialise(const struct atm_net *net, enum atm_init init, float slope, uint64_t seed,
                         uint64_t first_stream, float *params);
 
-/* WINOGRAD: where it can (3x3, stride 1), AUTO elsewhere. */
+/* WINOGRAD: where it can (stride 1, kernels of 3 to 15), AUTO elsewhere. */
 enum atm_conv_choice { ATM_CONV_AUTO, ATM_CONV_FFT, ATM_CONV_DIRECT, ATM_CONV_WINOGRAD };
 
 struct atm_plan_size {

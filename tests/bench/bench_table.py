@@ -21,16 +21,18 @@ def cell(number, digits=1):
 print(f"# Speed of the network engine, {threads}\n")
 print("Written by `bash tests/bench/run.sh`. FLOP are counted as the layers are written: folding, FFT and Winograd")
 print(f"(oneDNN may choose it) can exceed the peak of {peak:.0f} GFLOP/s that a register-only FMA loop reaches here.\n")
-print("| training step | ms | GFLOP/s | PyTorch ms | ratio |\n|---|---|---|---|---|")
+print("| training step | ms | GFLOP/s | one thread ms | ratio | PyTorch ms | ratio |\n|---|---|---|---|---|---|---|")
 for r in rows:
     if r["kernel"] == "training_step":
         other = value.get(("training_step_torch", r["problem"]))
-        print(f"| {r['problem']} | {r['ns'] * 1e-6:.0f} | {r['gflops']:.0f} | "
+        alone = value["training_step_alone", r["problem"]]["ns"]
+        print(f"| {r['problem']} | {r['ns'] * 1e-6:.0f} | {r['gflops']:.0f} | {alone * 1e-6:.0f} | {alone / r['ns']:.2f} | "
               f"{cell(other and other['ns'] * 1e-6, 0)} | {cell(other and other['ns'] / r['ns'])} |")
 for r in rows:
     if r["kernel"] == "encoder":
         print(f"\nEncoder, {r['problem']}: {r['ns'] * 1e-6:.1f} ms, {r['gflops']:.0f} GFLOP/s, "
-              f"{100 * r['gflops'] / peak:.0f} % of peak.")
+              f"{100 * r['gflops'] / peak:.0f} % of peak, {16e9 / r['ns']:.0f} frames/s, "
+              f"{value['encoder_alone', r['problem']]['ns'] / r['ns']:.2f} times as fast as with one thread.")
 print("\nWhere the time of a step goes: layers of more than a hundredth of it, without what lies between them.\n")
 print("| layer | forward ms | weight gradient ms | input gradient ms |\n|---|---|---|---|")
 for layer in dict.fromkeys(r["problem"] for r in rows if r["kernel"].startswith("layer_")):

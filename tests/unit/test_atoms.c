@@ -8,6 +8,7 @@
 #include "rng.h"
 
 #include <math.h>
+#include <omp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -261,9 +262,23 @@ static void algorithms_train_alike(void **state) {
     atm_mem_free(frames);
 }
 
+/* One step in the smallest parts, by so many threads. */
+static struct atm_model *train_in_parts(const struct atm_train_options *options,
+                                        const struct atm_training_set *set, int threads) {
+    const struct atm_model_options model_options = small_options();
+    const int before = omp_get_max_threads();
+    struct atm_train_options parts = *options;
+    struct atm_model *model = make(&model_options, 3);
+    parts.step_memory_mb = 1e-3; /* the least: one group of lanes */
+    omp_set_num_threads(threads);
+    run_to(model, &parts, set, 1);
+    omp_set_num_threads(before);
+    return model;
+}
+
 /* A step in parts (16, 16 and 8 images) has the gradient of the whole batch: Adam's first moment
  * after one step is a tenth of it. Float sums of a few thousand terms in another order: 1e-5 of the
- * norm. */
+ * norm. Any number of threads makes the same bytes of it. */
 static void parts_of_a_batch_add_up(void **state) {
     (void)state;
     float *frames = spot_frames(60, 28, 1.3);
@@ -272,10 +287,15 @@ static void parts_of_a_batch_add_up(void **state) {
     options.batch = 40;
     options.penalty_start = 0;
     struct atm_model_options model_options = small_options();
-    struct atm_model *whole = make(&model_options, 3), *parts = make(&model_options, 3);
+    struct atm_model *whole = make(&model_options, 3);
     run_to(whole, &options, &set, 1);
-    options.step_memory_mb = 1e-3; /* the least: one group of lanes */
-    run_to(parts, &options, &set, 1);
+    struct atm_model *parts = train_in_parts(&options, &set, 2);
+    struct atm_model *by_one = train_in_parts(&options, &set, 1);
+    const size_t bytes = (size_t)whole->param_count * sizeof(float);
+    assert_memory_equal(parts->params, by_one->params, bytes);
+    assert_memory_equal(parts->moments, by_one->moments, 2 * bytes);
+    assert_memory_equal(&parts->curve[0].loss, &by_one->curve[0].loss, sizeof(double));
+    atm_model_destroy(&by_one);
     double difference = 0, norm = 0;
     for (ptrdiff_t i = 0; i < whole->param_count; i++) {
         const double a = whole->moments[i], b = parts->moments[i];

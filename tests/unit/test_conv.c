@@ -427,6 +427,9 @@ static void test_choice(void **state) {
     p.training = false;
     assert_ptr_equal(conv_choose(&p), &conv_direct);
     p.training = true;
+    p.kernel = 9;
+    assert_ptr_equal(conv_choose(&p), &conv_winograd);
+    assert_true(conv_work(&p, &conv_winograd) == conv_flop(&p) / 4);
     p.y.channels = 1;
     assert_ptr_equal(conv_choose(&p), &conv_direct);
     p = (struct conv_problem){.x = {32, 1, 12, 16, 16, 0},
