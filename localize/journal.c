@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-static const char magic[8] = "ATMJRNL1";
+static const char magic[8] = "ATMJRNL2";
 
 struct atm_journal {
     int fd;
@@ -20,11 +20,11 @@ struct atm_journal {
 
 struct header {
     char magic[8];
-    uint64_t identity, row_size;
+    uint64_t identity, row_size, frame_size, tally_size;
 };
 
 struct record {
-    uint64_t frames, rows, hash; /* hash of both arrays behind this */
+    uint64_t frames, rows, hash; /* hash of the frames, the tally and the rows behind this */
 };
 
 static enum atm_status write_all(struct atm_journal *j, const void *data, size_t size,
@@ -54,33 +54,41 @@ static bool read_all(int fd, void *data, size_t size) {
     return true;
 }
 
-static uint64_t hash_payload(const float *chi2, const struct atm_loc *rows,
+static uint64_t hash_payload(const struct atm_journal_data *data, const struct atm_loc *rows,
                              const struct record *record) {
-    uint64_t seed = XXH3_64bits(chi2, (size_t)record->frames * sizeof *chi2);
+    uint64_t seed = XXH3_64bits(data->frames, (size_t)record->frames * data->frame_size);
+    seed = XXH3_64bits_withSeed(data->tally, data->tally_size, seed);
     return XXH3_64bits_withSeed(rows, (size_t)record->rows * sizeof *rows, seed);
 }
 
 /* Read one record; false at the end, at a torn record, or where it claims more than the file has.
- */
-static bool read_record(struct atm_journal *j, off_t size, struct atm_table *table, float *chi2,
-                        ptrdiff_t room, ptrdiff_t *frames) {
+ * to: where it goes, with the room that is left. */
+static bool read_record(struct atm_journal *j, off_t size, struct atm_table *table,
+                        const struct atm_journal_data *to, ptrdiff_t *frames) {
     struct record record;
     off_t at = lseek(j->fd, 0, SEEK_CUR);
     if (!read_all(j->fd, &record, sizeof record))
         return false;
     uint64_t left = (uint64_t)(size - at) - sizeof record;
-    if (record.frames > (uint64_t)room || record.rows > left / sizeof(struct atm_loc))
+    if (record.frames > (uint64_t)to->capacity || record.rows > left / sizeof(struct atm_loc))
         return false;
     struct atm_loc *rows = atm_mem_alloc((size_t)record.rows, sizeof *rows);
-    bool good = rows && read_all(j->fd, chi2, (size_t)record.frames * sizeof *chi2) &&
+    struct atm_journal_data read = *to;
+    read.tally = atm_mem_alloc(to->tally_size, 1); /* a torn one must not spoil the last */
+    bool good = rows && read.tally &&
+                read_all(j->fd, read.frames, (size_t)record.frames * read.frame_size) &&
+                read_all(j->fd, read.tally, read.tally_size) &&
                 read_all(j->fd, rows, (size_t)record.rows * sizeof *rows) &&
-                hash_payload(chi2, rows, &record) == record.hash;
+                hash_payload(&read, rows, &record) == record.hash;
     ptrdiff_t before = table->count;
     for (uint64_t i = 0; good && i < record.rows; i++)
         good = atm_table_append(table, &rows[i], NULL) == ATM_OK;
     if (!good)
         table->count = before;
+    else if (to->tally_size)
+        memcpy(to->tally, read.tally, to->tally_size);
     atm_mem_free(rows);
+    atm_mem_free(read.tally);
     *frames = good ? (ptrdiff_t)record.frames : 0;
     return good;
 }
@@ -100,9 +108,12 @@ static bool never_began(const struct header *had, ptrdiff_t size) {
 
 /* Take over what is whole and cut the rest off. */
 static enum atm_status resume(struct atm_journal *j, uint64_t identity, struct atm_table *table,
-                              float *chi2, ptrdiff_t capacity, struct atm_journal_state *state,
+                              const struct atm_journal_data *data, struct atm_journal_state *state,
                               struct atm_err *err) {
-    struct header header = {.identity = identity, .row_size = sizeof(struct atm_loc)},
+    struct header header = {.identity = identity,
+                            .row_size = sizeof(struct atm_loc),
+                            .frame_size = data->frame_size,
+                            .tally_size = data->tally_size},
                   had = {.identity = 0};
     memcpy(header.magic, magic, sizeof magic);
     struct stat st;
@@ -119,11 +130,13 @@ static enum atm_status resume(struct atm_journal *j, uint64_t identity, struct a
     state->replaced = !ours && !fresh;
     off_t end = sizeof had;
     if (ours) {
+        struct atm_journal_data to = *data;
         ptrdiff_t frames;
-        while (read_record(j, st.st_size, table, chi2 + state->frames, capacity - state->frames,
-                           &frames)) {
+        while (read_record(j, st.st_size, table, &to, &frames)) {
             state->chunks++;
             state->frames += frames;
+            to.frames = (char *)to.frames + (size_t)frames * to.frame_size;
+            to.capacity -= frames;
             end = lseek(j->fd, 0, SEEK_CUR);
         }
     }
@@ -142,7 +155,7 @@ static enum atm_status lock(struct atm_journal *j, struct atm_err *err) {
 }
 
 enum atm_status atm_journal_open(const char *path, const char *identity, struct atm_table *table,
-                                 float *chi2, ptrdiff_t capacity, struct atm_journal **journal,
+                                 const struct atm_journal_data *data, struct atm_journal **journal,
                                  struct atm_journal_state *state, struct atm_err *err) {
     *state = (struct atm_journal_state){0};
     struct atm_journal *j = atm_mem_alloc(1, sizeof *j);
@@ -161,8 +174,7 @@ enum atm_status atm_journal_open(const char *path, const char *identity, struct 
     if (!status)
         atm_outfile_sync_folder(path); /* its name too survives a power cut */
     if (!status)
-        status =
-            resume(j, XXH3_64bits(identity, strlen(identity)), table, chi2, capacity, state, err);
+        status = resume(j, XXH3_64bits(identity, strlen(identity)), table, data, state, err);
     if (status)
         atm_journal_close(&j);
     *journal = j;
@@ -170,13 +182,15 @@ enum atm_status atm_journal_open(const char *path, const char *identity, struct 
 }
 
 enum atm_status atm_journal_append(struct atm_journal *j, const struct atm_loc *rows,
-                                   ptrdiff_t row_count, const float *chi2, ptrdiff_t frames,
+                                   ptrdiff_t row_count, const struct atm_journal_data *data,
                                    struct atm_err *err) {
-    struct record record = {(uint64_t)frames, (uint64_t)row_count, 0};
-    record.hash = hash_payload(chi2, rows, &record);
+    struct record record = {(uint64_t)data->capacity, (uint64_t)row_count, 0};
+    record.hash = hash_payload(data, rows, &record);
     enum atm_status status = write_all(j, &record, sizeof record, err);
     if (!status)
-        status = write_all(j, chi2, (size_t)frames * sizeof *chi2, err);
+        status = write_all(j, data->frames, (size_t)data->capacity * data->frame_size, err);
+    if (!status)
+        status = write_all(j, data->tally, data->tally_size, err);
     if (!status)
         status = write_all(j, rows, (size_t)row_count * sizeof *rows, err);
     if (!status && fdatasync(j->fd))

@@ -205,6 +205,8 @@ enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_lear
         status = train(source, *model, options, checkpoint, sink, err);
     if (!status)
         status = calibrate(*model, &options->calibrate, sink, err);
+    if (!status && (*model)->calibration.done)
+        status = atm_learn_seen(source, *model, err);
     if (status)
         atm_model_destroy(model);
     return status;

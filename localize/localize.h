@@ -4,6 +4,7 @@
 
 #include "atoms.h"
 #include "camera.h"
+#include "fit_record.h"
 #include "ini.h"
 #include "log.h"
 #include "movie.h"
@@ -99,6 +100,10 @@ enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_lear
                                 struct atm_err *err);
 
 extern const struct atm_section atm_calibrate_section;
+/* What the network sees in evenly spread frames of the movie that it was trained on, into model->seen: kept
+ * with the model, for comparison with the movies that it is used on. The model must be calibrated. */
+enum atm_status atm_learn_seen(struct atm_source *source, struct atm_model *model,
+                               struct atm_err *err);
 /* Render atoms of the model's latent sample, measure them, fit the map. Deterministic. */
 enum atm_status atm_calibrate_model(struct atm_model *model,
                                     const struct atm_calibrate_options *options,
@@ -119,6 +124,7 @@ struct atm_localize_summary {
     struct atm_noise noise;   /* used */
     struct atm_refine_population population; /* used; log_sd 0: too few emitters to learn it */
     double chi2;              /* median over frames of the residual's chi-square per pixel; 1 is a perfect fit */
+    struct atm_fit_record fit; /* owned: atm_fit_record_free */
 };
 
 /* Localize all frames. journal (may be NULL): append-only file; a run that was stopped continues from it when

@@ -1,4 +1,6 @@
 /* A movie chunk by chunk: encoder, seeds, refinement of the frames in parallel, journal. */
+#include "fit_psf.h"
+#include "fit_record.h"
 #include "journal.h"
 #include "localize.h"
 #include "mem.h"
@@ -16,6 +18,7 @@ enum { MAX_THREADS = 256 };
 struct run {
     struct atm_source *source;
     const struct atm_source_info *info;
+    const struct atm_model *model;
     const struct atm_localize_options *options;
     struct atm_seeder *seeder;
     struct atm_tuning tuning;
@@ -23,9 +26,13 @@ struct run {
     int threads;
     float *image, *background; /* (ATM_SOURCE_CHUNK, H, W) */
     struct atm_table seeds[ATM_SOURCE_CHUNK], found[ATM_SOURCE_CHUNK];
-    float *chi2; /* (room), one a frame */
+    struct atm_frame_fit *fits; /* (room), one a frame */
     ptrdiff_t room;
-    bool follow; /* the movie grows */
+    struct atm_fit_tally tally;
+    double *tiles;   /* (ATM_SOURCE_CHUNK, tiles, ATM_FIT_SUMS) of the frames of a chunk */
+    double *scratch; /* (threads, ATM_FIT_SCRATCH * tile_px) */
+    int parameters;  /* fitted of each emitter */
+    bool follow;     /* the movie grows */
 };
 
 static void run_free(struct run *run) {
@@ -38,13 +45,10 @@ static void run_free(struct run *run) {
     }
     atm_mem_free(run->image);
     atm_mem_free(run->background);
-    atm_mem_free(run->chi2);
-}
-
-/* Photons that an emitter on empty background has for its uncertainty: 4 pi sigma^2 pixels of noise
- * (Thompson 2002, doi:10.1016/S0006-3495(02)75618-X). */
-static double photons_of_noise(const struct atm_source_info *info, double sigma_px) {
-    return sqrt(4 * M_PI * sigma_px * sigma_px * info->background_variance);
+    atm_mem_free(run->fits);
+    atm_fit_tally_free(&run->tally);
+    atm_mem_free(run->tiles);
+    atm_mem_free(run->scratch);
 }
 
 static enum atm_status run_create(struct run *run, struct atm_source *source,
@@ -54,6 +58,7 @@ static enum atm_status run_create(struct run *run, struct atm_source *source,
     const struct atm_source_info *info = run->info = atm_source_info(source);
     size_t pixels = (size_t)(info->height * info->width);
     run->source = source;
+    run->model = model;
     run->options = options;
     run->tuning.sigma_px = isnan(refine->sigma_px) ? model->calibration.sigma_px : refine->sigma_px;
     run->tuning.noise = info->noise;
@@ -65,16 +70,32 @@ static enum atm_status run_create(struct run *run, struct atm_source *source,
     run->background = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, sizeof *run->background);
     run->room = info->frames;
     run->follow = options->follow;
-    run->chi2 = atm_mem_alloc((size_t)info->frames, sizeof *run->chi2);
-    if (!run->image || !run->background || !run->chi2)
+    run->parameters = ATM_SPOT_AMPLITUDE + 1 + atm_psf_kinds[refine->psf].widths;
+    run->fits = atm_mem_alloc((size_t)info->frames, sizeof *run->fits);
+    if (!run->image || !run->background || !run->fits)
         return atm_err_memory(err, "localizing");
-    double threshold = options->seed_threshold * photons_of_noise(info, run->tuning.sigma_px);
+    enum atm_status status = atm_fit_tally_init(&run->tally, info->height, info->width, err);
+    if (status)
+        return status;
+    double threshold = options->seed_threshold * atm_seed_noise_photons(info, run->tuning.sigma_px);
     return atm_seeder_create(model, info, threshold, &run->seeder, err);
+}
+
+static ptrdiff_t tile_sums(const struct run *run) {
+    return run->tally.grid.rows * run->tally.grid.columns * ATM_FIT_SUMS;
+}
+
+static ptrdiff_t scratch_size(const struct run *run) {
+    return ATM_FIT_SCRATCH * run->tally.grid.tile_px;
 }
 
 static enum atm_status create_workers(struct run *run, const struct atm_refine_options *refine,
                                       struct atm_err *err) {
     int wanted = omp_get_max_threads() < MAX_THREADS ? omp_get_max_threads() : MAX_THREADS;
+    run->tiles = atm_mem_alloc(ATM_SOURCE_CHUNK, (size_t)tile_sums(run) * sizeof *run->tiles);
+    run->scratch = atm_mem_alloc((size_t)wanted, (size_t)scratch_size(run) * sizeof *run->scratch);
+    if (!run->tiles || !run->scratch)
+        return atm_err_memory(err, "localizing");
     for (; run->threads < wanted; run->threads++) {
         enum atm_status status = atm_refine_create(refine, run->info->height, run->info->width,
                                                    &run->workers[run->threads], err);
@@ -116,10 +137,19 @@ static enum atm_status refine_one(struct run *run, struct atm_refine *worker, pt
                                            .variance = run->tuning.variance,
                                            .saturation = run->tuning.saturation};
     enum atm_status status = atm_refine_frame(worker, &input, &run->found[t], err);
-    if (!status)
-        run->chi2[frame - run->info->first_frame] =
-            chi2_per_pixel(run, input.image, atm_refine_model(worker));
-    return status;
+    if (status)
+        return status;
+    struct atm_frame_fit *fit = &run->fits[frame - run->info->first_frame];
+    const struct atm_fit_view view = {.input = &input,
+                                      .model = atm_refine_model(worker),
+                                      .rows = run->found[t].rows,
+                                      .row_count = run->found[t].count,
+                                      .parameters = run->parameters};
+    fit->chi2 = chi2_per_pixel(run, input.image, view.model);
+    atm_fit_measure(&run->tally.grid, &view,
+                    run->scratch + omp_get_thread_num() * scratch_size(run),
+                    run->tiles + t * tile_sums(run), fit);
+    return ATM_OK;
 }
 
 /* ---- Chunks ---- */
@@ -149,7 +179,7 @@ static void pass_seeds(struct run *run, ptrdiff_t first, ptrdiff_t count) {
         struct atm_table swap = run->found[t];
         run->found[t] = run->seeds[t];
         run->seeds[t] = swap;
-        run->chi2[first + t] = NAN;
+        run->fits[first + t] = (struct atm_frame_fit){NAN, NAN, NAN, NAN};
         for (ptrdiff_t i = 0; i < run->found[t].count; i++) {
             struct atm_loc *row = &run->found[t].rows[i];
             row->frame = run->info->first_frame + first + t;
@@ -172,6 +202,25 @@ static void empty_blank_frames(struct run *run, ptrdiff_t count) {
     }
 }
 
+static struct atm_journal_data journal_data(struct run *run, ptrdiff_t first, ptrdiff_t count) {
+    return (struct atm_journal_data){run->fits + first, sizeof *run->fits, count, run->tally.tiles,
+                                     run->tally.bytes};
+}
+
+/* In the order of the frames: the same sums for any number of threads. */
+static void add_to_tally(struct run *run, ptrdiff_t count) {
+    for (ptrdiff_t t = 0; t < count; t++) {
+        const struct atm_table *seeds = run->options->refine ? &run->seeds[t] : &run->found[t];
+        for (ptrdiff_t i = 0; i < seeds->count; i++)
+            atm_histogram_add(run->tally.seeds, seeds->rows[i].photons);
+        if (run->options->refine)
+            atm_fit_tally_add(&run->tally, run->tiles + t * tile_sums(run), run->found[t].rows,
+                              run->found[t].count);
+        else
+            *run->tally.localizations += (double)run->found[t].count;
+    }
+}
+
 static enum atm_status one_chunk(struct run *run, ptrdiff_t chunk, struct atm_journal *journal,
                                  struct atm_table *table, struct atm_err *err) {
     ptrdiff_t count, first = chunk * ATM_SOURCE_CHUNK, before = table->count;
@@ -188,9 +237,12 @@ static enum atm_status one_chunk(struct run *run, ptrdiff_t chunk, struct atm_jo
     for (ptrdiff_t t = 0; !status && t < count; t++)
         for (ptrdiff_t i = 0; !status && i < run->found[t].count; i++)
             status = atm_table_append(table, &run->found[t].rows[i], err);
+    if (!status)
+        add_to_tally(run, count);
+    const struct atm_journal_data done = journal_data(run, first, count);
     if (!status && journal)
-        status = atm_journal_append(journal, table->rows + before, table->count - before,
-                                    run->chi2 + first, count, err);
+        status =
+            atm_journal_append(journal, table->rows + before, table->count - before, &done, err);
     return status;
 }
 
@@ -201,10 +253,11 @@ static enum atm_status more_frames(struct run *run, ptrdiff_t chunk, const struc
     const ptrdiff_t frames = run->info->frames;
     if (frames <= run->room)
         return ATM_OK;
-    float *chi2 = atm_mem_grow(run->chi2, (size_t)run->room, 2 * (size_t)frames, sizeof *chi2);
-    if (!chi2)
+    struct atm_frame_fit *fits =
+        atm_mem_grow(run->fits, (size_t)run->room, 2 * (size_t)frames, sizeof *fits);
+    if (!fits)
         return atm_err_memory(err, "localizing");
-    run->chi2 = chi2;
+    run->fits = fits;
     run->room = 2 * frames;
     return ATM_OK;
 }
@@ -234,13 +287,57 @@ static enum atm_status all_chunks(struct run *run, ptrdiff_t first_chunk,
     return ATM_OK;
 }
 
-static double median(float *values, ptrdiff_t count) {
-    gsl_sort_float(values, 1, (size_t)count);
-    return count ? (double)values[count / 2] : NAN;
+/* NAN when there is none, or no memory for it. */
+static double median_chi2(const struct run *run) {
+    const ptrdiff_t count = run->info->frames;
+    float *values = atm_mem_alloc((size_t)count + 1, sizeof *values);
+    for (ptrdiff_t t = 0; values && t < count; t++)
+        values[t] = run->fits[t].chi2;
+    if (values)
+        gsl_sort_float(values, 1, (size_t)count);
+    const double median = values && count ? (double)values[count / 2] : NAN;
+    atm_mem_free(values);
+    return median;
 }
 
-static void describe(struct run *run, struct atm_table *table,
-                     struct atm_localize_summary *summary) {
+/* Least of everything that is compared: blocks below were no seeds here, or were not counted there.
+ */
+static double compare_from(const struct run *run) {
+    const double sigma = run->tuning.sigma_px;
+    const double here = run->options->seed_threshold * atm_seed_noise_photons(run->info, sigma);
+    return fmax(here, run->model->seen.threshold);
+}
+
+static enum atm_status record_fit(const struct run *run, struct atm_fit_record *record,
+                                  struct atm_err *err) {
+    enum { LEAST = 50 }; /* values that make a distribution */
+    const struct atm_seen *seen = &run->model->seen;
+    const double sampled = run->model->calibration.sigma_px; /* of a Gaussian over pixels: wider */
+    struct atm_fit_numbers numbers = {.sigma_px = NAN,
+                                      .model_sigma_px = sqrt(fmax(sampled * sampled - 1. / 12, 0)),
+                                      .photons_factor = NAN,
+                                      .background_factor = NAN,
+                                      .noise_measured = !run->info->photons};
+    if (run->options->refine)
+        numbers.sigma_px = run->tuning.sigma_px;
+    if (seen->known) {
+        numbers.photons_factor =
+            atm_histogram_factor(&seen->blocks, run->tally.seeds, compare_from(run), LEAST);
+        numbers.background_factor =
+            atm_histogram_factor(&seen->background, run->tally.background, 0, 1);
+    }
+    enum atm_status status =
+        atm_fit_record_init(record, &run->tally, run->fits, run->info->frames, &numbers, err);
+    if (status)
+        return status;
+    record->first_frame = run->info->first_frame;
+    record->compared = seen->known;
+    record->trained_blocks = seen->blocks, record->trained_background = seen->background;
+    return ATM_OK;
+}
+
+static enum atm_status describe(struct run *run, struct atm_table *table,
+                                struct atm_localize_summary *summary, struct atm_err *err) {
     const struct atm_source_info *info = run->info;
     table->frames = info->first_frame + info->frames;
     table->height = info->field.height, table->width = info->field.width;
@@ -254,7 +351,8 @@ static void describe(struct run *run, struct atm_table *table,
     summary->sigma_px = run->tuning.sigma_px;
     summary->noise = run->tuning.noise;
     summary->population = run->tuning.population;
-    summary->chi2 = run->options->refine ? median(run->chi2, info->frames) : NAN;
+    summary->chi2 = run->options->refine ? median_chi2(run) : NAN;
+    return record_fit(run, &summary->fit, err);
 }
 
 /* The noise that refine.likelihood names; where photons are not known, it is measured later. */
@@ -310,9 +408,10 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
         status = choose_noise(&run, refine_options->likelihood, sink, err);
     if (!status && options->refine)
         status = tune(&run, refine_options, sink, err);
-    if (!status && journal_path)
-        status = atm_journal_open(journal_path, identity, table, run.chi2, run.info->frames,
-                                  &journal, &state, err);
+    if (!status && journal_path) {
+        const struct atm_journal_data data = journal_data(&run, 0, run.info->frames);
+        status = atm_journal_open(journal_path, identity, table, &data, &journal, &state, err);
+    }
     if (!status && state.replaced)
         atm_log(sink, ATM_LOG_WARNING, "%s is of another run; localizing starts afresh",
                 journal_path);
@@ -321,7 +420,7 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
     if (!status)
         status = all_chunks(&run, state.chunks, journal, sink, table, err);
     if (!status)
-        describe(&run, table, summary);
+        status = describe(&run, table, summary, err);
     atm_journal_close(&journal);
     run_free(&run);
     return status;

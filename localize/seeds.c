@@ -17,6 +17,10 @@ struct atm_seeder {
     const float *latents;
 };
 
+double atm_seed_noise_photons(const struct atm_source_info *info, double sigma_px) {
+    return sqrt(4 * M_PI * sigma_px * sigma_px * info->background_variance);
+}
+
 static ptrdiff_t padded(ptrdiff_t extent, ptrdiff_t cell) {
     return cell ? (extent + cell - 1) / cell * cell : extent;
 }

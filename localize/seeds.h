@@ -6,6 +6,10 @@
 
 struct atm_seeder; /* one encoder at one frame size; parallel inside, not shared between threads */
 
+/* Photons that an emitter on empty background has for its uncertainty: 4 pi sigma^2 pixels of noise
+ * (Thompson 2002, doi:10.1016/S0006-3495(02)75618-X). */
+double atm_seed_noise_photons(const struct atm_source_info *info, double sigma_px);
+
 /* threshold: least photons of a block that counts. The model must be calibrated and fit the frames. */
 enum atm_status atm_seeder_create(const struct atm_model *model, const struct atm_source_info *info,
                                   double threshold, struct atm_seeder **seeder,

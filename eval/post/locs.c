@@ -122,6 +122,7 @@ static void move_head(struct atm_table *from, struct atm_table *to) {
     to->pixel_size_nm = from->pixel_size_nm;
     to->columns = from->columns;
     to->provenance = from->provenance, from->provenance = NULL;
+    to->notes = from->notes, from->notes = NULL;
     to->side = from->side, from->side = NULL;
     atm_table_free(from);
 }

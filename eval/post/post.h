@@ -34,6 +34,7 @@ struct atm_post_config {
     struct atm_post_options post;
     struct atm_render_options render;
     uint64_t seed;
+    const char *fit; /* borrowed: the record of the fit (fit_record.h); NULL: there is none */
 };
 
 /* What a chain leaves behind beside the table. */

@@ -2,6 +2,7 @@
  * over the movie and the field, and what the steps before said and drew. */
 #include "post_step.h"
 
+#include "fit_page.h"
 #include "html.h"
 #include "mem.h"
 #include <gsl/gsl_statistics_double.h>
@@ -335,6 +336,25 @@ static enum atm_status add_figures(struct page *p, struct atm_err *err) {
     return ATM_OK;
 }
 
+/* What localize has left about its fit. */
+static enum atm_status add_fit(struct page *p, struct atm_err *err) {
+    struct atm_fit_record record = {0};
+    if (!p->post->config.fit)
+        return ATM_OK;
+    char *stem = atm_post_file(p->post, "quality", "_");
+    enum atm_status status = stem ? atm_fit_record_read(p->post->config.fit, &record, err)
+                                  : atm_err_memory(err, "a file name");
+    if (!status) {
+        atm_html_section(p->html, "Does the fit explain the data?");
+        status = atm_fit_page_put(p->html, &record, stem, false, err);
+    }
+    if (!status)
+        atm_post_note(p->post, "Verdict", "%s", record.verdict);
+    atm_fit_record_free(&record);
+    atm_mem_free(stem);
+    return status;
+}
+
 static enum atm_status fill_page(struct page *p, struct atm_err *err) {
     atm_html_section(p->html, "The table");
     enum atm_status status = add_figures(p, err);
@@ -351,6 +371,8 @@ static enum atm_status fill_page(struct page *p, struct atm_err *err) {
         atm_html_section(p->html, "Over the field");
         status = add_maps(p, err);
     }
+    if (status == ATM_OK)
+        status = add_fit(p, err);
     return status == ATM_OK ? add_steps(p, err) : status;
 }
 

@@ -7,6 +7,7 @@
 #ifndef ATM_ATOMS_H
 #define ATM_ATOMS_H
 
+#include "histogram.h"
 #include "ini.h"
 #include "log.h"
 #include "net.h"
@@ -135,6 +136,12 @@ struct atm_model {
         double loss, penalty;
         int64_t steps;
     } pending;
+    struct atm_seen { /* in the movie that it was trained on; image units: photons or ADU */
+        bool known;
+        double threshold;               /* least photons of the blocks below */
+        struct atm_histogram blocks;     /* photons of blocks, in a sample of frames */
+        struct atm_histogram background; /* per pixel, of tiles of these frames */
+    } seen;
     char *provenance; /* owned: resolved configuration, seed, hashes, versions; or NULL */
 };
 

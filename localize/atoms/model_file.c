@@ -2,7 +2,7 @@
  *   /             attributes kind, cell_px, ..., step, steps, seed, image_scale, background,
  * provenance /weights/NAME, /moments/first/NAME, /moments/second/NAME   by layer name /latents (n,
  * d0), /curve (n, 5): step, loss, validation, penalty, rate /calibration/coefficients (3, terms),
- * domain (4, d0): mean, scale, low, high; attributes */
+ * domain (4, d0): mean, scale, low, high; attributes; /seen/blocks, background (bins) */
 #include "atoms.h"
 #include "h5.h"
 #include "mem.h"
@@ -208,6 +208,41 @@ static enum atm_status read_calibration(struct atm_model *model, struct atm_h5 *
     return ATM_OK;
 }
 
+/* ---- What it has seen ---- */
+
+static const char SEEN_BLOCKS[] = "/seen/blocks", SEEN_BACKGROUND[] = "/seen/background";
+
+static enum atm_status write_seen(const struct atm_model *model, struct atm_h5 *file,
+                                  struct atm_err *err) {
+    const struct atm_seen *seen = &model->seen;
+    const ptrdiff_t bins = ATM_HISTOGRAM_BINS;
+    if (!seen->known)
+        return ATM_OK;
+    enum atm_status status =
+        atm_h5_write(file, SEEN_BLOCKS, ATM_H5_F64, 1, &bins, seen->blocks.counts, err);
+    if (!status)
+        status =
+            atm_h5_write(file, SEEN_BACKGROUND, ATM_H5_F64, 1, &bins, seen->background.counts, err);
+    return status ? status : atm_h5_write_number(file, "/seen", "threshold", seen->threshold, err);
+}
+
+/* Models from before it was there have none. */
+static enum atm_status read_seen(struct atm_model *model, const struct atm_h5 *file,
+                                 struct atm_err *err) {
+    struct atm_seen *seen = &model->seen;
+    if (!atm_h5_exists(file, SEEN_BLOCKS))
+        return ATM_OK;
+    enum atm_status status = atm_h5_read(file, SEEN_BLOCKS, ATM_H5_F64, ATM_HISTOGRAM_BINS,
+                                         seen->blocks.counts, err);
+    if (!status)
+        status = atm_h5_read(file, SEEN_BACKGROUND, ATM_H5_F64, ATM_HISTOGRAM_BINS,
+                             seen->background.counts, err);
+    if (!status)
+        status = atm_h5_read_number(file, "/seen", "threshold", &seen->threshold, err);
+    seen->known = !status;
+    return status;
+}
+
 /* ---- Latent sample and training curve ---- */
 
 static enum atm_status write_curves(const struct atm_model *model, struct atm_h5 *file,
@@ -300,6 +335,8 @@ static enum atm_status write_all(const struct atm_model *model, struct atm_h5 *f
         status = write_curves(model, file, err);
     if (!status)
         status = write_calibration(model, file, err);
+    if (!status)
+        status = write_seen(model, file, err);
     return status;
 }
 
@@ -362,6 +399,7 @@ static enum atm_status read_all(struct atm_h5 *file, struct atm_model **model,
     bool with_optimizer = atm_h5_exists(file, "/moments/first");
     if ((status = all_tensors(m, file, false, with_optimizer, err)) ||
         (status = read_curves(m, file, err)) || (status = read_calibration(m, file, err)) ||
+        (status = read_seen(m, file, err)) ||
         (status = atm_h5_read_text(file, "/", "provenance", &m->provenance, err)))
         return status;
     for (ptrdiff_t i = 0; i < m->param_count; i++)

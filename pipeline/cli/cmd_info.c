@@ -2,6 +2,7 @@
 #include "paths.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static void print_number(const char *what, double value, const char *unit) {
     if (isnan(value))
@@ -105,6 +106,14 @@ static void print_columns(unsigned columns) {
     putchar('\n');
 }
 
+static void print_notes(const char *notes) {
+    char key[ATM_NOTE_SIZE], value[ATM_NOTE_SIZE];
+    while (notes && atm_table_next_note(&notes, key, value)) {
+        const int gap = 19 - (int)strlen(key);
+        printf("%s:%*s%s\n", key, gap > 1 ? gap : 1, "", value);
+    }
+}
+
 static enum atm_status print_table(const struct atm_call *call, struct atm_err *err) {
     struct atm_table table;
     atm_table_init(&table);
@@ -117,6 +126,7 @@ static enum atm_status print_table(const struct atm_call *call, struct atm_err *
         print_extent("width:", table.width);
         print_extent("height:", table.height);
         print_number("pixel size:", table.pixel_size_nm, "nm");
+        print_notes(table.notes);
         print_provenance(table.provenance);
     }
     atm_table_free(&table);

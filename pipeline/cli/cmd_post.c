@@ -92,12 +92,14 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
     enum atm_status status = take_steps(call, err);
     struct atm_post_config *config = atm_mem_alloc(1, sizeof *config);
     char *stem = atm_path_beside(call->output, "");
-    if (!config || !stem)
+    char *fit = atm_path_beside(call->args[0], "_fit.h5");
+    if (!config || !stem || !fit)
         status = atm_err_memory(err, "the steps");
     if (!status) {
         config->post = call->config.post;
         config->render = call->config.render;
         config->seed = (uint64_t)call->config.run.seed;
+        config->fit = atm_path_exists(fit) ? fit : NULL;
         status = atm_post_check(config, err);
     }
     if (!status)
@@ -107,6 +109,7 @@ static enum atm_status run(struct atm_call *call, struct atm_err *err) {
     atm_table_free(&table);
     atm_mem_free(config);
     atm_mem_free(stem);
+    atm_mem_free(fit);
     return status;
 }
 

@@ -11,13 +11,14 @@
 
 /* Files that belong to LOCS. */
 struct names {
-    char *model, *curve, *journal, *picture, *blocks, *stamp;
+    char *model, *curve, *journal, *fit, *picture, *blocks, *stamp;
 };
 
 static void free_names(struct names *names) {
     atm_mem_free(names->model);
     atm_mem_free(names->curve);
     atm_mem_free(names->journal);
+    atm_mem_free(names->fit);
     atm_mem_free(names->picture);
     atm_mem_free(names->blocks);
     atm_mem_free(names->stamp);
@@ -28,12 +29,13 @@ static enum atm_status make_names(const char *output, struct names *names, struc
         .model = atm_path_beside(output, "_model.h5"),
         .curve = atm_path_beside(output, "_model_curve.png"),
         .journal = atm_path_beside(output, ".journal"),
+        .fit = atm_path_beside(output, "_fit.h5"),
         .picture = atm_path_beside(output, ".png"),
         .blocks = atm_path_beside(output, "_blocks.png"),
         .stamp = atm_path_beside(output, ".stamp"),
     };
-    return names->model && names->curve && names->journal && names->picture && names->blocks &&
-                   names->stamp
+    return names->model && names->curve && names->journal && names->fit && names->picture &&
+                   names->blocks && names->stamp
                ? ATM_OK
                : atm_err_memory(err, "file names");
 }
@@ -87,6 +89,8 @@ static enum atm_status check(const struct job *job, struct atm_err *err) {
     if (!status)
         status = atm_path_check_output(job->names.picture, err);
     if (!status)
+        status = atm_path_check_output(job->names.fit, err);
+    if (!status)
         status = atm_path_check_output(job->names.blocks, err);
     if (!status && model && access(model, R_OK))
         status = atm_err_errno(err, model, "read the model");
@@ -96,9 +100,9 @@ static enum atm_status check(const struct job *job, struct atm_err *err) {
 static enum atm_status localize(struct job *job, struct atm_err *err) {
     const struct atm_call *call = job->call;
     const struct atm_sink *sink = call->sink;
+    const struct atm_localize_files files = {job->outputs, job->names.journal, job->names.fit};
     enum atm_status status =
-        atm_stage_localize(job->source, job->model, &call->config, job->names.journal, job->outputs,
-                           sink, &job->table, err);
+        atm_stage_localize(job->source, job->model, &call->config, &files, sink, &job->table, err);
     if (!status)
         status = atm_stage_picture(&job->table, &call->config, job->names.picture, sink, err);
     if (!status)
@@ -122,11 +126,12 @@ static enum atm_status make_identity(struct job *job, char **identity, struct at
 }
 
 static enum atm_status localize_stamped(struct job *job, struct atm_err *err) {
-    const char *files[ATM_MOST_OUTPUTS + 3] = {NULL};
+    const char *files[ATM_MOST_OUTPUTS + 4] = {NULL};
     char *identity = NULL;
     int count = 0;
     for (; job->outputs[count]; count++)
         files[count] = job->outputs[count];
+    files[count++] = job->names.fit;
     files[count++] = job->names.picture;
     files[count++] = job->names.blocks;
     enum atm_status status = make_identity(job, &identity, err);

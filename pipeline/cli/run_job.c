@@ -14,7 +14,7 @@
 
 static const char *const file_names[FILE_COUNT] = {
     "movie.h5",   "movie.tif",   "movie_truth.px.csv", "synth.stamp",  "model.h5",
-    "curve.png",  "locs.hdf5",   "locs.csv",           "locs.journal", "localize.stamp",
+    "curve.png",  "locs.hdf5",   "locs.csv",           "locs_fit.h5", "locs.journal", "localize.stamp",
     "scores.txt", "scores.json", "picture.png",        "blocks.png",   "resolved.ini",
     "test.h5",    "test.stamp",
 };

@@ -17,6 +17,7 @@ enum atm_run_file {
     CURVE,
     LOCS,
     LOCS_CSV,
+    FIT,
     JOURNAL,
     LOCALIZE_STAMP,
     SCORES,

@@ -54,7 +54,9 @@ static enum atm_status calibrate(struct atm_run_job *job, struct atm_err *err) {
 }
 
 static enum atm_status localize(struct atm_run_job *job, struct atm_err *err) {
-    const char *const outputs[] = {job->path[LOCS], job->path[LOCS_CSV], NULL};
+    const char *const tables[] = {job->path[LOCS], job->path[LOCS_CSV], NULL};
+    const char *const outputs[] = {job->path[LOCS], job->path[LOCS_CSV], job->path[FIT], NULL};
+    const struct atm_localize_files files = {tables, job->path[JOURNAL], job->path[FIT]};
     char *provenance = NULL;
     enum atm_status status = atm_run_open_source(job, err);
     if (!status)
@@ -71,8 +73,8 @@ static enum atm_status localize(struct atm_run_job *job, struct atm_err *err) {
     } else {
         struct atm_table table;
         atm_table_init(&table);
-        status = atm_stage_localize(job->source, job->model, job->config, job->path[JOURNAL],
-                                    outputs, job->sink, &table, err);
+        status = atm_stage_localize(job->source, job->model, job->config, &files, job->sink, &table,
+                                    err);
         if (!status)
             status = atm_stamp_write(job->path[LOCALIZE_STAMP], identity, outputs, err);
         atm_table_free(&table);
@@ -213,6 +215,8 @@ static enum atm_status report(struct atm_run_job *job, struct atm_err *err) {
                                          .found = &found,
                                          .truth = job->truth ? &truth : NULL,
                                          .scores = job->truth ? scores : NULL,
+                                         .fit = atm_path_exists(job->path[FIT]) ? job->path[FIT]
+                                                                                : NULL,
                                          .resolved = resolved};
         status = write_report(job, &input, err);
     }

@@ -45,10 +45,29 @@ static void say(const struct atm_source_info *info, const struct atm_localize_su
                 "the pixel size is not known: set camera.pixel_size_nm for tables in nm");
 }
 
+/* The verdict: to the user, into the table, and with all behind it into the file about the fit. */
+static enum atm_status judge(const struct atm_fit_record *fit, const char *path,
+                             const struct atm_sink *sink, struct atm_table *table,
+                             struct atm_err *err) {
+    const bool doubt = fit->level == ATM_FIT_PARTLY || fit->level == ATM_FIT_FAILS;
+    const struct atm_fit_numbers *n = &fit->numbers;
+    enum atm_status status = atm_table_note(table, err, "Verdict", "%s", fit->verdict);
+    if (!status && isfinite(n->deviance))
+        status = atm_table_note(table, err, "Deviance Over Noise", "%.4f", n->deviance);
+    if (!status && isfinite(n->unexplained))
+        status = atm_table_note(table, err, "Unexplained Signal", "%.4f", n->unexplained);
+    if (!status)
+        status = atm_fit_record_write(path, fit, table->provenance, err);
+    if (!status)
+        atm_log(sink, doubt ? ATM_LOG_WARNING : ATM_LOG_INFO, "verdict: %s", fit->verdict);
+    return status;
+}
+
 enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_model *model,
-                                   const struct atm_config *config, const char *journal,
-                                   const char *const *tables, const struct atm_sink *sink,
-                                   struct atm_table *table, struct atm_err *err) {
+                                   const struct atm_config *config,
+                                   const struct atm_localize_files *files,
+                                   const struct atm_sink *sink, struct atm_table *table,
+                                   struct atm_err *err) {
     struct atm_localize_summary summary = {0};
     char *provenance = NULL;
     /* A movie that grows is another one when it has grown: no journal, and its hash at the end. */
@@ -60,24 +79,28 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
     if (status)
         return status;
     atm_log(sink, ATM_LOG_INFO, follow ? "localizing as frames come; Ctrl-C ends" : "localizing");
-    status = atm_localize_movie(source, model, &options, &config->refine, follow ? NULL : journal,
+    status = atm_localize_movie(source, model, &options, &config->refine,
+                                follow ? NULL : files->journal,
                                 follow ? NULL : atm_provenance_identity(provenance), sink, table,
                                 &summary, err);
     if (!status && follow)
         status = atm_stage_localize_provenance(source, model, config, &provenance, err);
     if (status == ATM_STOPPED)
         atm_err_set(err, ATM_STOPPED, "the frames done are kept in %s; the same command continues",
-                    journal);
+                    files->journal);
     if (!status) {
         describe_movie(source, table);
         atm_mem_free(table->provenance);
         table->provenance = provenance;
         provenance = NULL;
         say(atm_source_info(source), &summary, sink);
-        status = atm_outputs_write(tables, config, table, sink, err);
+        status = judge(&summary.fit, files->fit, sink, table, err);
     }
+    if (!status)
+        status = atm_outputs_write(files->tables, config, table, sink, err);
     if (!status && !follow)
-        unlink(journal);
+        unlink(files->journal);
+    atm_fit_record_free(&summary.fit);
     atm_mem_free(provenance);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "stages.h"
 
 #include "error_charts.h"
+#include "fit_page.h"
 #include "html.h"
 #include "mem.h"
 #include "paths.h"
@@ -162,6 +163,22 @@ static enum atm_status put_network(const struct sheet *sheet, struct atm_err *er
                                 err);
 }
 
+static enum atm_status put_fit(const struct sheet *sheet, struct atm_err *err) {
+    struct atm_fit_record record = {0};
+    char stem[PATH_MAX];
+    enum atm_status status = ATM_OK;
+    name_figure(sheet, "", stem);
+    atm_html_section(sheet->page, "Does the fit explain the data?");
+    if (sheet->input->fit) {
+        status = atm_fit_record_read(sheet->input->fit, &record, err);
+        if (!status)
+            status = atm_fit_page_put(sheet->page, &record, stem, true, err);
+        atm_fit_record_free(&record);
+    }
+    return status ? status
+                  : atm_fit_chart_put(sheet->page, sheet->input->found, sheet->figures, err);
+}
+
 static enum atm_status put_found(const struct sheet *sheet, struct atm_err *err) {
     const struct atm_report_input *in = sheet->input;
     enum atm_status status = ATM_OK;
@@ -186,11 +203,7 @@ static enum atm_status put_found(const struct sheet *sheet, struct atm_err *err)
         atm_html_section(sheet->page, "Frames");
         status = put_examples(sheet, err);
     }
-    if (!status) {
-        atm_html_section(sheet->page, "Does the fit explain the data?");
-        status = atm_fit_chart_put(sheet->page, in->found, sheet->figures, err);
-    }
-    return status;
+    return status ? status : put_fit(sheet, err);
 }
 
 static enum atm_status put_errors(const struct sheet *sheet, struct atm_err *err) {

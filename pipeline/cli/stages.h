@@ -25,13 +25,18 @@ enum atm_status atm_stage_calibrate(struct atm_model *model, const struct atm_co
                                     const char *path, const struct atm_sink *sink,
                                     struct atm_err *err);
 
-/* Localize the movie and write every path of tables (NULL-terminated); the format is by name.
- * journal is continued when it belongs to the same run, and removed at the end. table: initialised
+struct atm_localize_files { /* borrowed */
+    const char *const *tables;
+    const char *journal, *fit;
+};
+/* Localize the movie and write every path of tables (NULL-terminated; the format is by name) and
+ * the record of the fit (fit_record.h), and say its verdict. journal is continued when it belongs to the same run, and removed at the end. table: initialised
  * by the caller, receives the rows. */
 enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_model *model,
-                                   const struct atm_config *config, const char *journal,
-                                   const char *const *tables, const struct atm_sink *sink,
-                                   struct atm_table *table, struct atm_err *err);
+                                   const struct atm_config *config,
+                                   const struct atm_localize_files *files,
+                                   const struct atm_sink *sink, struct atm_table *table,
+                                   struct atm_err *err);
 /* What decides the localizations, as text. Owned by the caller (atm_mem_free). */
 enum atm_status atm_stage_localize_provenance(struct atm_source *source,
                                               const struct atm_model *model,
@@ -106,6 +111,7 @@ struct atm_report_input {
     const struct atm_model *model;
     const struct atm_table *found, *truth; /* sorted by frame; truth NULL: none known */
     const struct atm_scores *scores;       /* NULL: no truth; ours first */
+    const char *fit;                       /* record of the fit; NULL: there is none */
     const char *resolved;                  /* the configuration as text */
 };
 enum atm_status atm_stage_report(const struct atm_report_input *input, const char *folder,

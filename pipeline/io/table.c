@@ -4,6 +4,7 @@
 #include "table_formats.h"
 #include "textfile.h"
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -78,8 +79,39 @@ void atm_table_free(struct atm_table *table) {
     free_extras(table);
     atm_mem_free(table->rows);
     atm_mem_free(table->provenance);
+    atm_mem_free(table->notes);
     atm_mem_free(table->side);
     atm_table_init(table);
+}
+
+enum atm_status atm_table_note(struct atm_table *table, struct atm_err *err, const char *key,
+                               const char *format, ...) {
+    char line[ATM_NOTE_SIZE];
+    va_list arguments;
+    size_t used = (size_t)snprintf(line, sizeof line, "%.64s: ", key);
+    va_start(arguments, format);
+    vsnprintf(line + used, sizeof line - used, format, arguments);
+    va_end(arguments);
+    const size_t length = strlen(line), before = table->notes ? strlen(table->notes) : 0;
+    char *notes = atm_mem_grow(table->notes, before, before + length + 2, 1);
+    if (!notes)
+        return atm_err_memory(err, "the notes of a table");
+    memcpy(notes + before, line, length);
+    notes[before + length] = '\n';
+    table->notes = notes;
+    return ATM_OK;
+}
+
+bool atm_table_next_note(const char **notes, char key[ATM_NOTE_SIZE], char value[ATM_NOTE_SIZE]) {
+    const char *at = *notes, *colon = strchr(at, ':');
+    const size_t length = strcspn(at, "\n");
+    if (!length || !colon || colon >= at + length)
+        return false;
+    const char *text = colon + 1 + (colon[1] == ' ');
+    snprintf(key, ATM_NOTE_SIZE, "%.*s", (int)(colon - at), at);
+    snprintf(value, ATM_NOTE_SIZE, "%.*s", (int)(at + length - text), text);
+    *notes = at + length + (at[length] == '\n');
+    return true;
 }
 
 /* NAN sorts last, so that the order is total. */

@@ -62,6 +62,7 @@ struct atm_table {
     ptrdiff_t frames, height, width; /* of the movie; 0 unknown */
     double pixel_size_nm;            /* NAN unknown */
     char *provenance;                /* owned text or NULL */
+    char *notes;                     /* owned or NULL: what was measured, lines of "Key: value" */
     char *side;                      /* owned YAML documents of Picasso's side file, as read and
                                         appended to; written as they are. NULL: made of the rest */
     ptrdiff_t skipped;               /* rows that reading left out: no finite frame or position */
@@ -82,6 +83,13 @@ struct atm_table_pair {
 };
 enum atm_status atm_table_add_document(struct atm_table *table, const struct atm_table_pair *pairs,
                                        int count, struct atm_err *err);
+/* A line of notes: what was measured on the way to the table. Kept in the file (HDF5: attribute
+ * "notes") and in the side files, one pair each. */
+enum { ATM_NOTE_SIZE = 600 };
+enum atm_status atm_table_note(struct atm_table *table, struct atm_err *err, const char *key,
+                               const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The line at *notes as its two parts, and *notes to the next; false at the end. */
+bool atm_table_next_note(const char **notes, char key[ATM_NOTE_SIZE], char value[ATM_NOTE_SIZE]);
 /* Stable order by frame, then y, then x. */
 void atm_table_sort(struct atm_table *table);
 void atm_table_free(struct atm_table *table);

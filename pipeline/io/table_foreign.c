@@ -219,6 +219,8 @@ static enum atm_status write_decode_meta(struct atm_h5 *file, const struct atm_t
         status = atm_h5_write_text(file, "/decode", "version", "atomloc " ATM_VERSION, err);
     if (status == ATM_OK && table->provenance)
         status = atm_h5_write_text(file, "/", "provenance", table->provenance, err);
+    if (status == ATM_OK && table->notes)
+        status = atm_h5_write_text(file, "/", "notes", table->notes, err);
     return status;
 }
 

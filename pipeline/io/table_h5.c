@@ -41,6 +41,8 @@ enum atm_status atm_table_read_h5(const char *path, struct atm_table *table, str
     /* the file's own comes first: documents of a side file may be those of an earlier step */
     status = atm_h5_read_text(file, "/", "provenance", &table->provenance, err);
     if (status == ATM_OK)
+        status = atm_h5_read_text(file, "/", "notes", &table->notes, err);
+    if (status == ATM_OK)
         status = read_any(file, table, err);
     enum atm_status closed = atm_h5_close(&file, status == ATM_OK ? err : NULL);
     return status == ATM_OK ? closed : status;

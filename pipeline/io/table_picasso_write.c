@@ -210,6 +210,8 @@ static enum atm_status write_sets(struct atm_h5 *file, const struct atm_table *t
                                     packed->row_size, packed->outside, err);
     if (status == ATM_OK && table->provenance)
         status = atm_h5_write_text(file, "/", "provenance", table->provenance, err);
+    if (status == ATM_OK && table->notes)
+        status = atm_h5_write_text(file, "/", "notes", table->notes, err);
     return status;
 }
 

@@ -18,6 +18,12 @@ static void make_chunk(int chunk, struct atm_loc rows[ROWS], float chi2[FRAMES])
         chi2[i] = (float)(chunk + i) / 7;
 }
 
+static double tally_of(ptrdiff_t chunks) { return 2.385 * (double)chunks; }
+
+static struct atm_journal_data data_of(float *chi2, ptrdiff_t frames, double *tally) {
+    return (struct atm_journal_data){chi2, sizeof *chi2, frames, tally, sizeof *tally};
+}
+
 static void check_chunks(const struct atm_table *table, const float *chi2, ptrdiff_t chunks) {
     for (int chunk = 0; chunk < chunks; chunk++) {
         struct atm_loc rows[ROWS];
@@ -42,12 +48,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!atm_fuzz_file_open(&file, data, size))
         return 0;
     atm_table_init(&table);
-    enum atm_status status = atm_journal_open(file.path, IDENTITY, &table, chi2, CHUNKS * FRAMES,
-                                              &journal, &state, &err);
+    double tally = 0;
+    const struct atm_journal_data to = data_of(chi2, CHUNKS * FRAMES, &tally);
+    enum atm_status status =
+        atm_journal_open(file.path, IDENTITY, &table, &to, &journal, &state, &err);
     if (status != ATM_OK && !err.text[0])
         abort();
     if (status == ATM_OK && (state.chunks > CHUNKS || state.frames != state.chunks * FRAMES ||
-                             table.count != state.chunks * ROWS))
+                             table.count != state.chunks * ROWS || tally != tally_of(state.chunks)))
         abort();
     if (status == ATM_OK)
         check_chunks(&table, chi2, state.chunks);
@@ -65,12 +73,16 @@ bool atm_fuzz_seed(int index, const char *path) {
     if (index != 0)
         return false;
     atm_table_init(&table);
-    bool good = atm_journal_open(path, IDENTITY, &table, chi2, CHUNKS * FRAMES, &journal, &state,
-                                 NULL) == ATM_OK;
+    double tally = 0;
+    const struct atm_journal_data to = data_of(chi2, CHUNKS * FRAMES, &tally);
+    bool good =
+        atm_journal_open(path, IDENTITY, &table, &to, &journal, &state, NULL) == ATM_OK;
     for (int chunk = 0; good && chunk < CHUNKS; chunk++) {
         struct atm_loc rows[ROWS];
         make_chunk(chunk, rows, chi2);
-        good = atm_journal_append(journal, rows, ROWS, chi2, FRAMES, NULL) == ATM_OK;
+        tally = tally_of(chunk + 1);
+        const struct atm_journal_data chunk_data = data_of(chi2, FRAMES, &tally);
+        good = atm_journal_append(journal, rows, ROWS, &chunk_data, NULL) == ATM_OK;
     }
     atm_journal_close(&journal);
     atm_table_free(&table);

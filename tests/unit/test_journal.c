@@ -25,14 +25,20 @@ struct run {
     struct atm_journal_state state;
     struct atm_table table;
     float chi2[ALL_FRAMES];
+    double tally;
 };
+
+static struct atm_journal_data data_of(struct run *run) {
+    return (struct atm_journal_data){run->chi2, sizeof *run->chi2, ALL_FRAMES, &run->tally,
+                                     sizeof run->tally};
+}
 
 static void open_as(struct run *run, const char *identity) {
     struct atm_err err = {0};
     *run = (struct run){0};
     atm_table_init(&run->table);
-    if (atm_journal_open(NAME, identity, &run->table, run->chi2, ALL_FRAMES, &run->journal,
-                         &run->state, &err))
+    const struct atm_journal_data data = data_of(run);
+    if (atm_journal_open(NAME, identity, &run->table, &data, &run->journal, &run->state, &err))
         fail_msg("%s", err.text);
 }
 
@@ -55,13 +61,15 @@ static enum atm_status append(struct run *run, int chunk, struct atm_err *err) {
         rows[i] = row_of(chunk, i);
     for (int i = 0; i < FRAMES; i++)
         chi2[i] = (float)(chunk * FRAMES + i) / 7;
-    return atm_journal_append(run->journal, rows, ROWS, chi2, FRAMES, err);
+    double tally = 2.385 * (chunk + 1);
+    const struct atm_journal_data data = {chi2, sizeof *chi2, FRAMES, &tally, sizeof tally};
+    return atm_journal_append(run->journal, rows, ROWS, &data, err);
 }
 
 /* A finished journal, once written and kept as bytes: syncing is slow. */
 static char whole[4096];
 static ptrdiff_t whole_size, record_size;
-enum { HEADER_SIZE = 24 };
+enum { HEADER_SIZE = 40 };
 
 static void put(ptrdiff_t size) {
     int fd = open(NAME, O_WRONLY | O_CREAT | O_TRUNC, 0666);
@@ -94,6 +102,7 @@ static void check_chunks(const struct run *run, ptrdiff_t chunks) {
     }
     for (int i = 0; i < chunks * FRAMES; i++)
         assert_true(run->chi2[i] == (float)i / 7);
+    assert_true(run->tally == 2.385 * (double)chunks);
 }
 
 static ptrdiff_t size_of_file(void) {
@@ -157,9 +166,9 @@ static void refuse(const char *why) {
     struct atm_err err = {0};
     struct run run = {0};
     atm_table_init(&run.table);
-    assert_int_equal(atm_journal_open(NAME, "a", &run.table, run.chi2, ALL_FRAMES, &run.journal,
-                                      &run.state, &err),
-                     ATM_FAIL);
+    const struct atm_journal_data data = data_of(&run);
+    assert_int_equal(
+        atm_journal_open(NAME, "a", &run.table, &data, &run.journal, &run.state, &err), ATM_FAIL);
     assert_null(run.journal);
     if (!strstr(err.text, why))
         fail_msg("%s", err.text);
