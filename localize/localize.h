@@ -111,7 +111,9 @@ enum atm_status atm_calibrate_model(struct atm_model *model,
 
 /* ---- Localizing ---- */
 
+enum atm_seeds { ATM_SEEDS_NETWORK, ATM_SEEDS_PEAKS };
 struct atm_localize_options {
+    int seeds;             /* enum atm_seeds */
     double seed_threshold; /* blocks weaker than this many background standard deviations are no seeds */
     bool refine;           /* false: raw blocks */
     bool follow;           /* not a key: the source follows its movie; a stop is then its end */

@@ -78,7 +78,10 @@ static enum atm_status run_create(struct run *run, struct atm_source *source,
     if (status)
         return status;
     double threshold = options->seed_threshold * atm_seed_noise_photons(info, run->tuning.sigma_px);
-    return atm_seeder_create(model, info, threshold, &run->seeder, err);
+    status = atm_seeder_create(model, info, threshold, &run->seeder, err);
+    return status || options->seeds != ATM_SEEDS_PEAKS
+               ? status
+               : atm_seeder_use_peaks(run->seeder, run->tuning.sigma_px, err);
 }
 
 static ptrdiff_t tile_sums(const struct run *run) {

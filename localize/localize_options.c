@@ -52,10 +52,16 @@ enum atm_status atm_input_movie_options(const struct atm_input_options *input,
     return atm_movie_roi_parse(input->roi, "input.roi", &options->roi, err);
 }
 
+static const char *const seeds[] = {"network", "peaks", NULL};
+
 #define LOCALIZE struct atm_localize_options
 static const struct atm_key localize_keys[] = {
+    ATM_KEY_CHOOSE(LOCALIZE, seeds, "network", seeds,
+                   "where the fit starts: blocks of the network, or local maxima of the image "
+                   "filtered with a Gaussian like its atoms, above the same threshold"),
     ATM_KEY(LOCALIZE, seed_threshold, DOUBLE, "2", 0, 1e6, "standard deviations",
-            "weaker blocks (photons over their uncertainty on empty background) are no seeds"),
+            "weaker blocks (photons over their uncertainty on empty background) and peaks are no "
+            "seeds"),
     ATM_KEY(LOCALIZE, refine, BOOL, "yes", 0, 0, "",
             "fit the PSF to the seeds; no: positions as the blocks say"),
 };

@@ -1,5 +1,6 @@
 #include "seeds.h"
 #include "mem.h"
+#include "peak_finder.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,7 +14,8 @@ struct atm_seeder {
     struct atm_model_size size; /* padded frames */
     ptrdiff_t height, width;    /* of the movie */
     double scale, threshold;
-    float *batch; /* (images, padded H, padded W) */
+    struct atm_peak_finder *peaks; /* owned; NULL: the encoder's blocks */
+    float *batch;                  /* (images, padded H, padded W) */
     const float *latents;
 };
 
@@ -58,8 +60,13 @@ void atm_seeder_destroy(struct atm_seeder **seeder) {
         return;
     atm_coder_destroy(&(*seeder)->coder);
     atm_mem_free((*seeder)->batch);
+    atm_peak_finder_destroy(&(*seeder)->peaks);
     atm_mem_free(*seeder);
     *seeder = NULL;
+}
+
+enum atm_status atm_seeder_use_peaks(struct atm_seeder *s, double sigma_px, struct atm_err *err) {
+    return atm_peak_finder_create(s->height, s->width, sigma_px, &s->peaks, err);
 }
 
 /* Normalised frame in the top left corner; the padding is background (0). */
@@ -111,6 +118,12 @@ enum atm_status atm_seeder_run(struct atm_seeder *s, const float *image, const f
                                ptrdiff_t count, struct atm_table *seeds, struct atm_err *err) {
     ptrdiff_t pixels = s->height * s->width, images = s->size.images;
     ptrdiff_t padded_pixels = s->size.height * s->size.width;
+    for (ptrdiff_t t = 0; s->peaks && t < count; t++) {
+        enum atm_status status = atm_peak_finder_run(
+            s->peaks, image + t * pixels, background + t * pixels, s->threshold, t, &seeds[t], err);
+        if (status || t == count - 1)
+            return status;
+    }
     for (ptrdiff_t first = 0; first < count; first += images) {
         ptrdiff_t n = count - first < images ? count - first : images;
         for (ptrdiff_t i = 0; i < n; i++)
