@@ -4,6 +4,7 @@
 
 #include "atoms.h"
 #include "camera.h"
+#include "camera_noise.h"
 #include "fit_record.h"
 #include "ini.h"
 #include "log.h"
@@ -31,6 +32,7 @@ struct atm_input_options {
     double follow_s;
     int64_t follow_frames;
     bool allow_truncated;
+    bool estimate_camera;    /* not a key: localize.photons = estimate */
     int background;          /* enum atm_input_background */
     double scale;            /* image units that become 1 for the network; auto: from the movie */
 };
@@ -58,6 +60,9 @@ struct atm_source_info {
      * value in image units from which on it is saturated. */
     const float *variance, *saturation;
     uint64_t maps_hash; /* of the camera's maps; 0: none */
+    /* Where the gain is not known otherwise: what the noise says, and whether it is used. */
+    struct atm_camera_estimate estimate;
+    bool estimated;
 };
 struct atm_source;
 /* Opens the movie and measures the statistics above on a sample of its frames. */
@@ -112,7 +117,9 @@ enum atm_status atm_calibrate_model(struct atm_model *model,
 /* ---- Localizing ---- */
 
 enum atm_seeds { ATM_SEEDS_NETWORK, ATM_SEEDS_PEAKS };
+enum atm_photons { ATM_PHOTONS_CAMERA, ATM_PHOTONS_ESTIMATE };
 struct atm_localize_options {
+    int photons;           /* enum atm_photons */
     int seeds;             /* enum atm_seeds */
     double seed_threshold; /* blocks weaker than this many background standard deviations are no seeds */
     bool refine;           /* false: raw blocks */

@@ -54,8 +54,13 @@ enum atm_status atm_input_movie_options(const struct atm_input_options *input,
 
 static const char *const seeds[] = {"network", "peaks", NULL};
 
+static const char *const photons[] = {"camera", "estimate", NULL};
+
 #define LOCALIZE struct atm_localize_options
 static const struct atm_key localize_keys[] = {
+    ATM_KEY_CHOOSE(LOCALIZE, photons, "camera", photons,
+                   "camera: as [camera] or the file says, otherwise brightness stays in ADU; "
+                   "estimate: otherwise gain and offset from the movie's own noise"),
     ATM_KEY_CHOOSE(LOCALIZE, seeds, "network", seeds,
                    "where the fit starts: blocks of the network, or local maxima of the image "
                    "filtered with a Gaussian like its atoms, above the same threshold"),

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+enum { NOISE_CHUNKS = 8, NOISE_PIXELS = 1 << 24 /* of all of them, at most but for the first */ };
 enum { SAMPLED_CHUNKS = 4, SAMPLED_FRAMES = 8 /* of a chunk, at most */ };
 
 struct atm_source {
@@ -345,6 +346,79 @@ static enum atm_status bin_camera(struct atm_source *s, struct atm_err *err) {
     return ATM_OK;
 }
 
+/* ---- Camera from the noise ---- */
+
+static enum atm_status look_at_noise(struct atm_source *s, struct atm_err *err) {
+    struct atm_source_info *info = &s->info;
+    const size_t pixels = (size_t)(info->height * info->width);
+    float *image = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, 2 * sizeof *image);
+    float *background = image + ATM_SOURCE_CHUNK * pixels;
+    struct atm_noise_cells cells = {0};
+    enum atm_status status = image ? ATM_OK : atm_err_memory(err, "the camera's noise");
+    ptrdiff_t chunks = NOISE_PIXELS / (ATM_SOURCE_CHUNK * (ptrdiff_t)pixels);
+    chunks = chunks < 1 ? 1 : chunks > NOISE_CHUNKS ? NOISE_CHUNKS : chunks;
+    chunks = chunks > info->chunks ? info->chunks : chunks;
+    for (ptrdiff_t c = 0; c < chunks && !status; c++) {
+        ptrdiff_t got;
+        status = atm_source_read(s, c * info->chunks / chunks, image, background, &got, err);
+        if (!status)
+            status =
+                atm_noise_cells_add(&cells, image, background, got, info->height, info->width, err);
+    }
+    if (!status)
+        info->estimate = atm_camera_estimate(&cells);
+    atm_noise_cells_free(&cells);
+    atm_mem_free(image);
+    return status;
+}
+
+/* Gain, and offset or read noise, whichever is not known: the noise tells one from the other. Of
+ * neither known, there is no read noise: the variance of every pixel is right all the same. */
+static void use_estimate(struct atm_source *s) {
+    struct atm_source_info *info = &s->info;
+    struct atm_camera *camera = &info->camera;
+    const double pixels = (double)(info->binning * info->binning);
+    const double gain = info->estimate.gain, zero = info->estimate.zero / pixels;
+    camera->gain = gain;
+    camera->read_noise /= (double)info->binning; /* of the camera's pixels again */
+    if (isnan(camera->offset))
+        camera->offset = zero + (camera->read_noise > 0 ? pow(camera->read_noise, 2) / gain : 0);
+    else if (isnan(camera->read_noise))
+        camera->read_noise = sqrt(fmax(camera->offset - zero, 0) * gain);
+    info->estimated = true;
+}
+
+/* Where the gain is not known: what the noise says of it, and if that is wanted, photons. */
+static enum atm_status estimate_camera(struct atm_source *s, struct atm_err *err) {
+    struct atm_source_info *info = &s->info;
+    if (info->photons || info->camera.maps.offset[0])
+        return ATM_OK;
+    enum atm_status status = look_at_noise(s, err);
+    if (status || !s->options.estimate_camera)
+        return status;
+    if (!info->estimate.known) {
+        char text[ATM_CAMERA_ESTIMATE_SIZE];
+        atm_camera_estimate_text(&info->estimate, text);
+        return atm_err_set(err, ATM_FAIL,
+                           "localize.photons = estimate: the movie's noise %s; set camera.gain and "
+                           "camera.offset, or localize.photons = camera",
+                           text);
+    }
+    use_estimate(s);
+    float **const maps[] = {&s->pixel_offset, &s->pixel_gain, &s->saturation, &s->full};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+        atm_mem_free(*maps[i]);
+        *maps[i] = NULL;
+    }
+    atm_mem_free(s->raw);
+    s->raw = NULL;
+    status = know_camera(s, err);
+    if (!status)
+        status = bin_camera(s, err);
+    s->info.variance = s->variance, s->info.saturation = s->saturation;
+    return status ? status : measure(s, err);
+}
+
 /* Of a movie that is being written not even the first frame may be there yet. */
 static enum atm_status open_movie(struct atm_source *s, const char *path,
                                   const struct atm_movie_options *options, struct atm_err *err) {
@@ -383,6 +457,8 @@ enum atm_status atm_source_open(const char *path, const struct atm_input_options
     s->info.variance = s->variance, s->info.saturation = s->saturation;
     if (!status)
         status = measure(s, err);
+    if (!status)
+        status = estimate_camera(s, err);
     if (status)
         atm_source_close(&s);
     *source = s;

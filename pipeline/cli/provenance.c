@@ -89,6 +89,11 @@ bool atm_provenance_same_training(const char *a, const char *b) {
     return length == training_length(b) && !memcmp(a, b, length);
 }
 
+struct atm_provenance_input atm_provenance_camera(const struct atm_camera *camera) {
+    const double values[] = {camera->offset, camera->gain, camera->read_noise};
+    return (struct atm_provenance_input){"estimated camera", XXH3_64bits(values, sizeof values)};
+}
+
 uint64_t atm_provenance_model_hash(const struct atm_model *model) {
     const struct atm_calibration *calibration = &model->calibration;
     size_t d0 = (size_t)model->latent * sizeof(double);

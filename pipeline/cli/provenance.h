@@ -16,12 +16,15 @@ struct atm_provenance_input {
 char *atm_provenance_create(const struct atm_config *config, unsigned sections,
                             const struct atm_provenance_input *inputs, int count);
 
-/* The part that tells whether an existing output is the wanted one: inputs and configuration, without
- * the versions. Borrowed from text. */
+/* A camera that was estimated: its hash. */
+struct atm_provenance_input atm_provenance_camera(const struct atm_camera *camera);
+
+/* The part that tells whether an existing output is the wanted one: inputs and configuration,
+ * without the versions. Borrowed from text. */
 const char *atm_provenance_identity(const char *text);
 
-/* A model's provenance with another calibration: the [calibrate] section at its end is replaced or added.
- * old may be NULL. Owned by the caller; NULL if out of memory. */
+/* A model's provenance with another calibration: the [calibrate] section at its end is replaced or
+ * added. old may be NULL. Owned by the caller; NULL if out of memory. */
 char *atm_provenance_calibrated(const char *old, const struct atm_config *config);
 /* True when both come from the same training, whatever the calibration. */
 bool atm_provenance_same_training(const char *a, const char *b);

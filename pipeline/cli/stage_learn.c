@@ -26,10 +26,23 @@ static void say_camera(const struct atm_camera *used, const struct atm_camera *c
         atm_log(sink, ATM_LOG_INFO, "the file says: %s", text + 2);
 }
 
+static void say_estimate(const struct atm_source_info *info, const struct atm_sink *sink) {
+    char text[ATM_CAMERA_ESTIMATE_SIZE];
+    if (info->photons && !info->estimated)
+        return;
+    atm_camera_estimate_text(&info->estimate, text);
+    atm_log(sink, ATM_LOG_INFO, "camera from the movie's noise: %s%s", text,
+            info->estimated        ? "; used"
+            : info->estimate.known ? "; localize.photons = estimate would use it"
+                                   : "");
+}
+
 enum atm_status atm_stage_open(const char *path, const struct atm_config *config,
                                const struct atm_sink *sink, struct atm_source **source,
                                struct atm_err *err) {
-    enum atm_status status = atm_source_open(path, &config->input, &config->camera, source, err);
+    struct atm_input_options input = config->input;
+    input.estimate_camera = config->localize.photons == ATM_PHOTONS_ESTIMATE;
+    enum atm_status status = atm_source_open(path, &input, &config->camera, source, err);
     if (status)
         return status;
     const struct atm_source_info *info = atm_source_info(*source);
@@ -37,7 +50,9 @@ enum atm_status atm_stage_open(const char *path, const struct atm_config *config
     atm_log(sink, ATM_LOG_INFO, "%s: %s, %td frames of %td x %td pixels (width x height), %s", path,
             movie->format, info->frames, info->width, info->height,
             info->photons ? "in photons" : "in ADU: the camera's gain is not known");
-    say_camera(&info->camera, &config->camera, sink);
+    if (!info->estimated)
+        say_camera(&info->camera, &config->camera, sink);
+    say_estimate(info, sink);
     if (movie->channels > 1)
         atm_log(sink, ATM_LOG_WARNING,
                 "%s: frames of %td colours alternate, and all are localized: split them first",
@@ -50,13 +65,18 @@ enum atm_status atm_stage_open(const char *path, const struct atm_config *config
 
 static enum atm_status learn_provenance(struct atm_source *source, const struct atm_config *config,
                                         char **text, struct atm_err *err) {
-    struct atm_provenance_input inputs[] = {{"movie", 0},
-                                            {"maps", atm_source_info(source)->maps_hash}};
+    const struct atm_source_info *info = atm_source_info(source);
+    struct atm_provenance_input inputs[3] = {{"movie", 0}};
+    int count = 1;
+    if (info->maps_hash)
+        inputs[count++] = (struct atm_provenance_input){"maps", info->maps_hash};
+    if (info->estimated)
+        inputs[count++] = atm_provenance_camera(&info->camera);
     enum atm_status status = atm_movie_hash(atm_source_movie(source), &inputs[0].hash, err);
     if (status)
         return status;
-    *text = atm_provenance_create(config, ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE, inputs,
-                                  inputs[1].hash ? 2 : 1);
+    *text =
+        atm_provenance_create(config, ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE, inputs, count);
     return *text ? ATM_OK : atm_err_memory(err, "the provenance");
 }
 

@@ -10,14 +10,18 @@ enum atm_status atm_stage_localize_provenance(struct atm_source *source,
                                               const struct atm_model *model,
                                               const struct atm_config *config, char **provenance,
                                               struct atm_err *err) {
-    struct atm_provenance_input inputs[] = {{"movie", 0},
-                                            {"model", atm_provenance_model_hash(model)},
-                                            {"maps", atm_source_info(source)->maps_hash}};
+    const struct atm_source_info *info = atm_source_info(source);
+    struct atm_provenance_input inputs[4] = {{"movie", 0},
+                                             {"model", atm_provenance_model_hash(model)}};
+    int count = 2;
+    if (info->maps_hash)
+        inputs[count++] = (struct atm_provenance_input){"maps", info->maps_hash};
+    if (info->estimated)
+        inputs[count++] = atm_provenance_camera(&info->camera);
     enum atm_status status = atm_movie_hash(atm_source_movie(source), &inputs[0].hash, err);
     if (status)
         return status;
-    *provenance =
-        atm_provenance_create(config, ATM_SECTIONS_LOCALIZE, inputs, inputs[2].hash ? 3 : 2);
+    *provenance = atm_provenance_create(config, ATM_SECTIONS_LOCALIZE, inputs, count);
     return *provenance ? ATM_OK : atm_err_memory(err, "the provenance");
 }
 
@@ -63,6 +67,17 @@ static enum atm_status judge(const struct atm_fit_record *fit, const char *path,
     return status;
 }
 
+/* What the noise says of a camera that nobody knew. */
+static enum atm_status note_camera(const struct atm_source_info *info, struct atm_table *table,
+                                   struct atm_err *err) {
+    char text[ATM_CAMERA_ESTIMATE_SIZE];
+    if (info->photons && !info->estimated)
+        return ATM_OK;
+    atm_camera_estimate_text(&info->estimate, text);
+    return atm_table_note(table, err, "Camera From Noise", "%s%s", text,
+                          info->estimated ? "; used" : "");
+}
+
 enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_model *model,
                                    const struct atm_config *config,
                                    const struct atm_localize_files *files,
@@ -79,10 +94,9 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
     if (status)
         return status;
     atm_log(sink, ATM_LOG_INFO, follow ? "localizing as frames come; Ctrl-C ends" : "localizing");
-    status = atm_localize_movie(source, model, &options, &config->refine,
-                                follow ? NULL : files->journal,
-                                follow ? NULL : atm_provenance_identity(provenance), sink, table,
-                                &summary, err);
+    status = atm_localize_movie(
+        source, model, &options, &config->refine, follow ? NULL : files->journal,
+        follow ? NULL : atm_provenance_identity(provenance), sink, table, &summary, err);
     if (!status && follow)
         status = atm_stage_localize_provenance(source, model, config, &provenance, err);
     if (status == ATM_STOPPED)
@@ -94,6 +108,9 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
         table->provenance = provenance;
         provenance = NULL;
         say(atm_source_info(source), &summary, sink);
+        status = note_camera(atm_source_info(source), table, err);
+    }
+    if (!status) {
         status = judge(&summary.fit, files->fit, sink, table, err);
     }
     if (!status)
