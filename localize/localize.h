@@ -74,6 +74,11 @@ struct atm_movie *atm_source_movie(struct atm_source *source); /* borrowed */
 /* Chunk `index`: image and background, each (count, H, W) in photons or ADU; *count receives the frames. */
 enum atm_status atm_source_read(struct atm_source *source, ptrdiff_t index, float *image,
                                 float *background, ptrdiff_t *count, struct atm_err *err);
+/* The background of other frames, (count, H, W) of one stretch, found in the same way. */
+enum atm_status atm_source_background(struct atm_source *source, const float *image, ptrdiff_t count,
+                                      float *background, struct atm_err *err);
+/* Frames (count, H, W) as the camera would have numbered them: whole ADU, where the movie's are. */
+void atm_source_digitise(const struct atm_source *source, float *image, ptrdiff_t count);
 /* Where input.follow is set, the source begins with input.follow_frames frames, for which opening has
  * waited. Before each chunk from then on: wait until it is complete, the movie has not grown for
  * input.follow_s, or the sink wants to stop; the info's frames and chunks are then up to there. */
@@ -120,6 +125,7 @@ enum atm_seeds { ATM_SEEDS_NETWORK, ATM_SEEDS_PEAKS };
 enum atm_photons { ATM_PHOTONS_CAMERA, ATM_PHOTONS_ESTIMATE };
 struct atm_localize_options {
     int photons;           /* enum atm_photons */
+    double false_rate;     /* false positives that noise causes in a frame; NAN: refine.false_per_frame */
     int seeds;             /* enum atm_seeds */
     double seed_threshold; /* blocks weaker than this many background standard deviations are no seeds */
     bool refine;           /* false: raw blocks */
@@ -132,6 +138,8 @@ struct atm_localize_summary {
     double sigma_px;          /* PSF width used */
     struct atm_noise noise;   /* used */
     struct atm_refine_population population; /* used; log_sd 0: too few emitters to learn it */
+    double threshold;         /* likelihood ratio, in deviance, that an emitter must be worth */
+    double false_rate;        /* false positives that noise alone passes in a frame; NAN: not simulated */
     double chi2;              /* median over frames of the residual's chi-square per pixel; 1 is a perfect fit */
     struct atm_fit_record fit; /* owned: atm_fit_record_free */
 };

@@ -1,4 +1,5 @@
 /* A movie chunk by chunk: encoder, seeds, refinement of the frames in parallel, journal. */
+#include "false_rate.h"
 #include "fit_psf.h"
 #include "fit_record.h"
 #include "journal.h"
@@ -29,10 +30,11 @@ struct run {
     struct atm_frame_fit *fits; /* (room), one a frame */
     ptrdiff_t room;
     struct atm_fit_tally tally;
-    double *tiles;   /* (ATM_SOURCE_CHUNK, tiles, ATM_FIT_SUMS) of the frames of a chunk */
-    double *scratch; /* (threads, ATM_FIT_SCRATCH * tile_px) */
-    int parameters;  /* fitted of each emitter */
-    bool follow;     /* the movie grows */
+    double *tiles;     /* (ATM_SOURCE_CHUNK, tiles, ATM_FIT_SUMS) of the frames of a chunk */
+    double *scratch;   /* (threads, ATM_FIT_SCRATCH * tile_px) */
+    int parameters;    /* fitted of each emitter */
+    double false_rate; /* of noise, in a frame; NAN: not simulated */
+    bool follow;       /* the movie grows */
 };
 
 static void run_free(struct run *run) {
@@ -137,6 +139,7 @@ static enum atm_status refine_one(struct run *run, struct atm_refine *worker, pt
                                            .seed_count = run->seeds[t].count,
                                            .frame = frame,
                                            .population = run->tuning.population,
+                                           .threshold = run->tuning.threshold,
                                            .variance = run->tuning.variance,
                                            .saturation = run->tuning.saturation};
     enum atm_status status = atm_refine_frame(worker, &input, &run->found[t], err);
@@ -354,6 +357,8 @@ static enum atm_status describe(struct run *run, struct atm_table *table,
     summary->sigma_px = run->tuning.sigma_px;
     summary->noise = run->tuning.noise;
     summary->population = run->tuning.population;
+    summary->false_rate = run->options->refine ? run->false_rate : NAN;
+    summary->threshold = run->tuning.threshold;
     summary->chi2 = run->options->refine ? median_chi2(run) : NAN;
     return record_fit(run, &summary->fit, err);
 }
@@ -394,6 +399,30 @@ static enum atm_status tune(struct run *run, const struct atm_refine_options *re
     return ATM_OK;
 }
 
+/* What an emitter must be worth: by theory, or as noise alone of this movie says. */
+static enum atm_status choose_threshold(struct run *run, const struct atm_refine_options *refine,
+                                        const struct atm_sink *sink, struct atm_err *err) {
+    struct atm_tuning *t = &run->tuning;
+    const double wanted = run->options->false_rate;
+    struct atm_false_rate result;
+    run->false_rate = NAN;
+    t->threshold = 0;
+    if (isnan(wanted))
+        return ATM_OK;
+    enum atm_status status =
+        atm_false_rate_calibrate(run->source, run->seeder, refine, t, wanted, &result, err);
+    if (status)
+        return status;
+    t->threshold = result.threshold, run->false_rate = result.expected;
+    atm_log(sink, ATM_LOG_INFO,
+            "detection: %.3g false positives a frame by noise alone (%.0f frames simulated): "
+            "emitters are worth a likelihood ratio of exp(%.2f), %.2f standard deviations",
+            result.expected, result.frames, 0.5 * result.threshold, sqrt(result.threshold));
+    if (result.expected < wanted)
+        atm_log(sink, ATM_LOG_INFO, "the fit has no more candidates than these");
+    return ATM_OK;
+}
+
 enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_model *model,
                                    const struct atm_localize_options *options,
                                    const struct atm_refine_options *refine_options,
@@ -411,6 +440,8 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
         status = choose_noise(&run, refine_options->likelihood, sink, err);
     if (!status && options->refine)
         status = tune(&run, refine_options, sink, err);
+    if (!status && options->refine)
+        status = choose_threshold(&run, refine_options, sink, err);
     if (!status && journal_path) {
         const struct atm_journal_data data = journal_data(&run, 0, run.info->frames);
         status = atm_journal_open(journal_path, identity, table, &data, &journal, &state, err);

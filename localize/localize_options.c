@@ -67,6 +67,10 @@ static const struct atm_key localize_keys[] = {
     ATM_KEY(LOCALIZE, seed_threshold, DOUBLE, "2", 0, 1e6, "standard deviations",
             "weaker blocks (photons over their uncertainty on empty background) and peaks are no "
             "seeds"),
+    ATM_KEY(LOCALIZE, false_rate, DOUBLE, "auto", 1e-9, 1e6, "per frame",
+            "false positives that noise alone may cause in a frame: sets the threshold of the "
+            "likelihood ratio, on simulated frames of the movie's own background and noise; auto: "
+            "refine.false_per_frame by theory"),
     ATM_KEY(LOCALIZE, refine, BOOL, "yes", 0, 0, "",
             "fit the PSF to the seeds; no: positions as the blocks say"),
 };

@@ -126,25 +126,41 @@ void atm_source_follow(struct atm_source *s, ptrdiff_t chunk, const struct atm_s
     set_frames(s, atm_log_stopped(sink) ? chunk * ATM_SOURCE_CHUNK : there);
 }
 
+enum atm_status atm_source_background(struct atm_source *s, const float *image, ptrdiff_t count,
+                                      float *background, struct atm_err *err) {
+    const struct atm_source_info *info = &s->info;
+    const ptrdiff_t pixels = info->height * info->width;
+    if (s->options.background == ATM_BACKGROUND_NONE) {
+        memset(background, 0, (size_t)(count * pixels) * sizeof *background);
+        return ATM_OK;
+    }
+    enum atm_status status =
+        atm_background_estimate(image, count, info->height, info->width, s->map, s->offsets, err);
+    for (ptrdiff_t t = 0; !status && t < count; t++)
+        for (ptrdiff_t i = 0; i < pixels; i++)
+            background[t * pixels + i] = s->map[i] + s->offsets[t];
+    return status;
+}
+
+void atm_source_digitise(const struct atm_source *s, float *image, ptrdiff_t count) {
+    if (s->info.binning > 1 || !strstr(atm_movie_info(s->movie)->sample, "int"))
+        return;
+    for (ptrdiff_t i = 0; i < count * s->pixels; i++) {
+        const float offset = s->pixel_offset[i % s->pixels], gain = s->pixel_gain[i % s->pixels];
+        image[i] = (rintf(image[i] / gain + offset) - offset) * gain;
+    }
+}
+
 enum atm_status atm_source_read(struct atm_source *s, ptrdiff_t index, float *image,
                                 float *background, ptrdiff_t *count, struct atm_err *err) {
     const struct atm_source_info *info = &s->info;
     ptrdiff_t first = index * ATM_SOURCE_CHUNK, left = info->frames - first;
     ptrdiff_t n = left < ATM_SOURCE_CHUNK ? left : ATM_SOURCE_CHUNK;
-    ptrdiff_t pixels = info->height * info->width;
     enum atm_status status = read_photons(s, info->first_frame + first, n, image, err);
     if (status)
         return status;
     *count = n;
-    if (s->options.background == ATM_BACKGROUND_NONE) {
-        memset(background, 0, (size_t)(n * pixels) * sizeof *background);
-        return ATM_OK;
-    }
-    status = atm_background_estimate(image, n, info->height, info->width, s->map, s->offsets, err);
-    for (ptrdiff_t t = 0; !status && t < n; t++)
-        for (ptrdiff_t i = 0; i < pixels; i++)
-            background[t * pixels + i] = s->map[i] + s->offsets[t];
-    return status;
+    return atm_source_background(s, image, n, background, err);
 }
 
 /* ---- Statistics ---- */

@@ -9,6 +9,7 @@ struct atm_tuning {
     double sigma_px;
     struct atm_noise noise;
     struct atm_refine_population population;
+    double threshold; /* of the likelihood ratio; 0: as refine.false_per_frame says */
     const float *variance, *saturation; /* of pixels: see atm_refine_input; borrowed */
 };
 

@@ -86,9 +86,12 @@ void atm_refine_destroy(struct atm_refine **refine) {
     atm_spline_destroy(&(*refine)->spline);
     atm_mem_free((*refine)->model);
     atm_mem_free((*refine)->spread);
+    atm_mem_free((*refine)->strengths);
     atm_mem_free(*refine);
     *refine = NULL;
 }
+
+const double *atm_refine_strengths(const struct atm_refine *refine) { return refine->strengths; }
 
 const float *atm_refine_model(const struct atm_refine *refine) { return refine->model; }
 
@@ -142,6 +145,7 @@ enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_ref
     enum atm_status status = check(&known, err);
     if (status)
         return status;
+    refine->strength_count = 0;
     double merge_px = refine->options.merge_radius * known.sigma_px;
     ptrdiff_t first = out->count, areas = atm_refine_area_count(refine, known.sigma_px);
     if (refine->options.population == ATM_REFINE_POPULATION_NONE)

@@ -65,10 +65,15 @@ struct atm_refine_input {
     const float *variance;   /* (H, W), each pixel's own, on top of the noise (sCMOS read noise),
                               * image units squared; not finite: the pixel is left out. NULL: none */
     const float *saturation; /* (H, W): pixels from this value on are left out. NULL: none are */
+    double threshold;        /* likelihood ratio, in deviance, that an emitter must be worth; 0: as
+                              * false_per_frame says */
 };
 enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_refine_input *input,
                                  struct atm_table *out, struct atm_err *err);
 
+/* What the threshold was held against: the deviance that each row of the last frame was worth by
+ * itself, in their order; borrowed. */
+const double *atm_refine_strengths(const struct atm_refine *refine);
 /* Expected image of the fitted emitters and background of the last frame, (H, W); borrowed. */
 const float *atm_refine_model(const struct atm_refine *refine);
 

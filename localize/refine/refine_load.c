@@ -142,7 +142,9 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
     tile->position_precision =
         fmax(2 * M_PI * input->population.density,
              1 / (LAPLACE_SIGMAS * LAPLACE_SIGMAS * input->sigma_px * input->sigma_px));
-    tile->threshold = atm_choice_threshold(refine->options.false_per_frame, input->sigma_px);
+    tile->threshold = input->threshold > 0
+                          ? input->threshold
+                          : atm_choice_threshold(refine->options.false_per_frame, input->sigma_px);
     tile->background_terms = refine->options.background == ATM_REFINE_PLANE ? 3 : 1;
     memset(tile->background, 0, sizeof tile->background);
     tile->count = 0;

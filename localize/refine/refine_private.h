@@ -15,6 +15,8 @@ struct atm_refine {
     double
         *spread; /* standard deviations of the tile's parameters, then scratch of the same size */
     ptrdiff_t spread_capacity;
+    double *strengths; /* (strength_count) of the rows of this frame, owned */
+    ptrdiff_t strength_count, strength_capacity;
     bool estimating; /* what is reported is for estimates of sigma and population only */
 };
 

@@ -221,6 +221,18 @@ static void copy_model(struct atm_refine *refine, struct atm_refine_scale scale,
         }
 }
 
+static enum atm_status keep_strength(struct atm_refine *refine, double worth, struct atm_err *err) {
+    if (refine->strength_count == refine->strength_capacity) {
+        const size_t old = (size_t)refine->strength_capacity, room = old ? 2 * old : 256;
+        double *grown = atm_mem_grow(refine->strengths, old, room, sizeof *grown);
+        if (!grown)
+            return atm_err_memory(err, "the emitters of a frame");
+        refine->strengths = grown, refine->strength_capacity = (ptrdiff_t)room;
+    }
+    refine->strengths[refine->strength_count++] = worth;
+    return ATM_OK;
+}
+
 enum atm_status atm_refine_report(struct atm_refine *refine, const struct atm_refine_input *input,
                                   const struct atm_refine_area *area, ptrdiff_t first,
                                   struct atm_table *out, struct atm_err *err) {
@@ -231,11 +243,15 @@ enum atm_status atm_refine_report(struct atm_refine *refine, const struct atm_re
     enum atm_status status = spread(refine, err);
     ptrdiff_t others = out->count;
     for (ptrdiff_t i = 0; i < tile->count && !status; i++) {
-        if (strength(tile, i) < tile->threshold)
+        const double worth = strength(tile, i);
+        if (worth < tile->threshold)
             continue;
         struct atm_loc loc = row(refine, input, area, i);
         struct atm_table earlier = {.rows = out->rows, .count = others};
-        if (whole(&loc) && belongs(area, &loc, &earlier, first))
+        if (!whole(&loc) || !belongs(area, &loc, &earlier, first))
+            continue;
+        status = keep_strength(refine, worth, err);
+        if (!status)
             status = atm_table_append(out, &loc, err);
     }
     return status;

@@ -110,6 +110,10 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
         say(atm_source_info(source), &summary, sink);
         status = note_camera(atm_source_info(source), table, err);
     }
+    if (!status && isfinite(summary.false_rate))
+        status = atm_table_note(table, err, "False Positives Per Frame",
+                                "%.4g of noise alone, at a likelihood ratio of exp(%.3f)",
+                                summary.false_rate, 0.5 * summary.threshold);
     if (!status) {
         status = judge(&summary.fit, files->fit, sink, table, err);
     }
