@@ -85,6 +85,20 @@ static void choose_grid(const struct atm_source_info *info, struct atm_model_opt
 
 /* ---- The loop ---- */
 
+/* Weights of an earlier model. The network sees images of brightness 1 in every movie, so they hold
+ * for this one as far as it is like that one. */
+static enum atm_status take_weights(struct atm_model *model, const struct atm_model *start,
+                                    const struct atm_sink *sink, struct atm_err *err) {
+    if (model->param_count != start->param_count)
+        return atm_err_set(err, ATM_FAIL,
+                           "train.from: a model of %td parameters cannot start one of %td",
+                           start->param_count, model->param_count);
+    memcpy(model->params, start->params, (size_t)start->param_count * sizeof *model->params);
+    atm_log(sink, ATM_LOG_INFO, "starting from a model of %lld steps, with its network",
+            (long long)start->step);
+    return ATM_OK;
+}
+
 static enum atm_status start_model(struct atm_source *source,
                                    const struct atm_learn_options *options, const char *checkpoint,
                                    const char *provenance, const struct atm_sink *sink,
@@ -105,9 +119,11 @@ static enum atm_status start_model(struct atm_source *source,
                 "%s is of another movie or configuration; training starts afresh", checkpoint);
         atm_model_destroy(model);
     }
-    struct atm_model_options chosen = options->model;
+    struct atm_model_options chosen = options->start ? options->start->options : options->model;
     choose_grid(info, &chosen, sink);
     enum atm_status status = atm_model_create(&chosen, &options->net, options->seed, model, err);
+    if (!status && options->start)
+        status = take_weights(*model, options->start, sink, err);
     if (status)
         return status;
     (*model)->image_scale = info->scale;

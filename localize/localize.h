@@ -99,6 +99,7 @@ struct atm_learn_options {
     struct atm_train_options train;
     struct atm_calibrate_options calibrate;
     uint64_t seed;
+    const struct atm_model *start; /* borrowed; its weights and kind of network; NULL: afresh */
 };
 /* Train a model on the movie; it comes back calibrated. What the options leave to the movie is chosen from its
  * density and logged. checkpoint (may be NULL): file that is written every checkpoint_every steps and on a

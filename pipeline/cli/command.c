@@ -206,7 +206,8 @@ void atm_command_print_help(const struct atm_command *command) {
     if (command->options & ATM_OPTION_OUTPUTS)
         puts("                             again for the same in another format");
     if (command->options & ATM_OPTION_MODEL)
-        puts("  --model MODEL              use this model instead of training on the movie");
+        puts("  --model MODEL              use this model instead of training on the movie "
+             "(train: start from it)");
     if (command->options & ATM_OPTION_TRUNCATED)
         puts("  --allow-truncated          take the whole frames of a file that was cut off");
     if (command->options & ATM_OPTION_FOLLOW)

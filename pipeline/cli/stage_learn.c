@@ -64,10 +64,13 @@ enum atm_status atm_stage_open(const char *path, const struct atm_config *config
 }
 
 static enum atm_status learn_provenance(struct atm_source *source, const struct atm_config *config,
-                                        char **text, struct atm_err *err) {
+                                        const struct atm_model *start, char **text,
+                                        struct atm_err *err) {
     const struct atm_source_info *info = atm_source_info(source);
-    struct atm_provenance_input inputs[3] = {{"movie", 0}};
+    struct atm_provenance_input inputs[4] = {{"movie", 0}};
     int count = 1;
+    if (start)
+        inputs[count++] = (struct atm_provenance_input){"start", atm_provenance_model_hash(start)};
     if (info->maps_hash)
         inputs[count++] = (struct atm_provenance_input){"maps", info->maps_hash};
     if (info->estimated)
@@ -105,7 +108,8 @@ static enum atm_status reuse(const char *path, const char *provenance, const str
 }
 
 static enum atm_status train(struct atm_source *source, const struct atm_config *config,
-                             const char *path, const char *checkpoint, const char *provenance,
+                             const struct atm_model *start, const char *path,
+                             const char *checkpoint, const char *provenance,
                              const struct atm_sink *sink, struct atm_model **model,
                              struct atm_err *err) {
     const struct atm_learn_options options = {
@@ -114,6 +118,7 @@ static enum atm_status train(struct atm_source *source, const struct atm_config 
         .train = config->train,
         .calibrate = config->calibrate,
         .seed = (uint64_t)config->run.seed,
+        .start = start,
     };
     atm_log(sink, ATM_LOG_INFO, "training on the movie, %lld steps",
             (long long)config->train.steps);
@@ -132,18 +137,23 @@ enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_conf
                                 const struct atm_sink *sink, struct atm_model **model,
                                 struct atm_err *err) {
     char *provenance = NULL, *checkpoint = NULL;
+    struct atm_model *start = NULL;
     if (asprintf(&checkpoint, "%s.checkpoint", model_path) < 0)
         return atm_err_memory(err, "a file name");
     enum atm_status status = atm_path_check_output(model_path, err);
     if (!status)
         status = atm_path_check_output(curve_path, err);
+    if (!status && config->train.from[0])
+        status = atm_path_check_not_input(model_path, config->train.from, err);
+    if (!status && config->train.from[0])
+        status = atm_model_load(config->train.from, &start, err);
     if (!status)
-        status = learn_provenance(source, config, &provenance, err);
+        status = learn_provenance(source, config, start, &provenance, err);
     if (!status)
         status = reuse(model_path, provenance, sink, model, err);
     bool as_it_was = !status && *model;
     if (!status && !*model)
-        status = train(source, config, model_path, checkpoint, provenance, sink, model, err);
+        status = train(source, config, start, model_path, checkpoint, provenance, sink, model, err);
     else if (!status && strcmp(atm_provenance_identity((*model)->provenance),
                                atm_provenance_identity(provenance)) != 0) {
         as_it_was = false;
@@ -155,6 +165,7 @@ enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_conf
         status = atm_stage_curve(*model, curve_path, err);
     if (!status && !as_it_was)
         atm_log(sink, ATM_LOG_INFO, "wrote %s and %s", model_path, curve_path);
+    atm_model_destroy(&start);
     atm_mem_free(provenance);
     free(checkpoint);
     return status;
