@@ -6,6 +6,8 @@
 
 #include <gsl/gsl_randist.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -99,11 +101,34 @@ static enum atm_status take_weights(struct atm_model *model, const struct atm_mo
     return ATM_OK;
 }
 
+/* Weights of a seed, or of the model that it starts from. */
+static enum atm_status new_model(const struct atm_source_info *info,
+                                 const struct atm_learn_options *options, uint64_t seed,
+                                 const char *provenance, const struct atm_sink *sink,
+                                 struct atm_model **model, struct atm_err *err) {
+    struct atm_model_options chosen = options->start ? options->start->options : options->model;
+    choose_grid(info, &chosen, sink);
+    enum atm_status status = atm_model_create(&chosen, &options->net, seed, model, err);
+    if (!status && options->start)
+        status = take_weights(*model, options->start, sink, err);
+    if (status)
+        return status;
+    (*model)->image_scale = info->scale;
+    (*model)->background = info->background;
+    if (provenance) {
+        size_t size = strlen(provenance) + 1;
+        (*model)->provenance = atm_mem_alloc(size, 1);
+        if (!(*model)->provenance)
+            return atm_err_memory(err, "the provenance");
+        memcpy((*model)->provenance, provenance, size);
+    }
+    return ATM_OK;
+}
+
 static enum atm_status start_model(struct atm_source *source,
                                    const struct atm_learn_options *options, const char *checkpoint,
                                    const char *provenance, const struct atm_sink *sink,
                                    struct atm_model **model, struct atm_err *err) {
-    const struct atm_source_info *info = atm_source_info(source);
     if (checkpoint && access(checkpoint, F_OK) == 0) {
         enum atm_status status = atm_model_load(checkpoint, model, err);
         if (status)
@@ -119,23 +144,7 @@ static enum atm_status start_model(struct atm_source *source,
                 "%s is of another movie or configuration; training starts afresh", checkpoint);
         atm_model_destroy(model);
     }
-    struct atm_model_options chosen = options->start ? options->start->options : options->model;
-    choose_grid(info, &chosen, sink);
-    enum atm_status status = atm_model_create(&chosen, &options->net, options->seed, model, err);
-    if (!status && options->start)
-        status = take_weights(*model, options->start, sink, err);
-    if (status)
-        return status;
-    (*model)->image_scale = info->scale;
-    (*model)->background = info->background;
-    if (provenance) {
-        size_t size = strlen(provenance) + 1;
-        (*model)->provenance = atm_mem_alloc(size, 1);
-        if (!(*model)->provenance)
-            return atm_err_memory(err, "the provenance");
-        memcpy((*model)->provenance, provenance, size);
-    }
-    return ATM_OK;
+    return new_model(atm_source_info(source), options, options->seed, provenance, sink, model, err);
 }
 
 static enum atm_status train_loop(struct atm_trainer *trainer, struct atm_model *model,
@@ -167,9 +176,29 @@ static enum atm_status train_loop(struct atm_trainer *trainer, struct atm_model 
     return ATM_OK;
 }
 
+/* What of the light beyond noise the network explains in frames that it has not trained on: 1 when
+ * its loss is the noise's variance, 0 when it is that of an empty image. NAN where nothing was held
+ * out, or where there is hardly anything but noise. */
+static double explained(const struct atm_source_info *info, const struct atm_training_set *set,
+                        const struct atm_model *model) {
+    const double n = (double)(set->validation_count * set->height * set->width);
+    const ptrdiff_t pixels = set->height * set->width;
+    const float *frames = set->frames + (set->count - set->validation_count) * pixels;
+    const double loss = model->curve_count ? model->curve[model->curve_count - 1].validation : NAN;
+    double square = 0, mean = 0;
+    for (ptrdiff_t i = 0; i < set->validation_count * pixels; i++) {
+        square += (double)frames[i] * (double)frames[i] / n;
+        mean += (double)frames[i] / n;
+    }
+    const double level = info->background + mean * model->image_scale;
+    const double noise = (info->noise.gain * (level - info->noise.zero) + info->noise.floor) /
+                         (model->image_scale * model->image_scale);
+    return n > 0 && square > 1.5 * noise ? (square - loss) / (square - noise) : NAN;
+}
+
 static enum atm_status train(struct atm_source *source, struct atm_model *model,
                              const struct atm_learn_options *options, const char *checkpoint,
-                             const struct atm_sink *sink, struct atm_err *err) {
+                             const struct atm_sink *sink, double *learned, struct atm_err *err) {
     const struct atm_source_info *info = atm_source_info(source);
     struct atm_training_set set = {.height = info->height, .width = info->width};
     struct atm_trainer *trainer = NULL;
@@ -187,6 +216,8 @@ static enum atm_status train(struct atm_source *source, struct atm_model *model,
         status = train_loop(trainer, model, &options->train, checkpoint, sink, err);
     if (!status)
         status = atm_trainer_finish(trainer, err);
+    if (!status)
+        *learned = explained(info, &set, model);
     atm_trainer_destroy(&trainer);
     atm_mem_free(frames);
     return status;
@@ -211,14 +242,77 @@ static enum atm_status calibrate(struct atm_model *model,
     return ATM_OK;
 }
 
+/* ---- Restarts ---- */
+
+static double held_out(const struct atm_model *model) {
+    return model->curve_count ? model->curve[model->curve_count - 1].validation : INFINITY;
+}
+
+/* Of two models the one that explains held-out frames better stays in *model, the other goes. */
+static void keep_better(struct atm_model **model, struct atm_model **best) {
+    if (*best && held_out(*best) <= held_out(*model)) {
+        struct atm_model *other = *model;
+        *model = *best, *best = other;
+    }
+    atm_model_destroy(best);
+}
+
+/* A file beside the checkpoint keeps the best so far, so that a training that was killed continues
+ * to the same bytes; NULL where there is no checkpoint. */
+static enum atm_status load_best(const char *path, struct atm_model **best, struct atm_err *err) {
+    return path && access(path, F_OK) == 0 ? atm_model_load(path, best, err) : ATM_OK;
+}
+
+/* Once more with the next seed, while less than half is explained. */
+static enum atm_status train_again(struct atm_source *source,
+                                   const struct atm_learn_options *options, const char *checkpoint,
+                                   const char *best_path, const struct atm_sink *sink,
+                                   struct atm_model **model, struct atm_err *err) {
+    static const double ENOUGH = 0.5;
+    const struct atm_source_info *info = atm_source_info(source);
+    struct atm_model *best = NULL;
+    int64_t done = (int64_t)((*model)->seed - options->seed);
+    double learned = NAN;
+    enum atm_status status = done > 0 ? load_best(best_path, &best, err) : ATM_OK;
+    if (!status)
+        status = train(source, *model, options, checkpoint, sink, &learned, err);
+    if (!status && isfinite(learned))
+        atm_log(sink, ATM_LOG_INFO,
+                "the network explains %.0f %% of what is beyond noise in the held-out frames",
+                100 * learned);
+    for (; !status && learned < ENOUGH && done < options->train.restarts; done++) {
+        atm_log(sink, ATM_LOG_INFO, "training again with other random numbers (%lld of %lld)",
+                (long long)done + 1, (long long)options->train.restarts);
+        keep_better(model, &best);
+        best = *model, *model = NULL;
+        if (best_path)
+            status = atm_model_save(best, best_path, false, err);
+        if (!status)
+            status = new_model(info, options, options->seed + (uint64_t)done + 1, best->provenance,
+                               sink, model, err);
+        if (!status)
+            status = train(source, *model, options, checkpoint, sink, &learned, err);
+    }
+    if (!status)
+        keep_better(model, &best);
+    atm_model_destroy(&best);
+    return status;
+}
+
 enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_learn_options *options,
                                 const char *checkpoint, const char *provenance,
                                 const struct atm_sink *sink, struct atm_model **model,
                                 struct atm_err *err) {
+    char *best_path = NULL;
     *model = NULL;
     enum atm_status status = start_model(source, options, checkpoint, provenance, sink, model, err);
+    if (checkpoint && asprintf(&best_path, "%s.best", checkpoint) < 0)
+        status = atm_err_memory(err, "a file name");
     if (!status)
-        status = train(source, *model, options, checkpoint, sink, err);
+        status = train_again(source, options, checkpoint, best_path, sink, model, err);
+    if (!status && best_path)
+        unlink(best_path);
+    free(best_path);
     if (!status)
         status = calibrate(*model, &options->calibrate, sink, err);
     if (!status && (*model)->calibration.done)

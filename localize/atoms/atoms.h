@@ -52,6 +52,7 @@ extern const struct atm_section atm_net_section;
 
 struct atm_train_options {
     char from[ATM_KEY_TEXT_SIZE]; /* model whose weights it starts from; "": random ones */
+    int64_t restarts; /* with other random numbers, where the network has learned too little */
     int64_t steps, batch;
     int64_t patch_px; /* side of the training patches; smaller frames are taken whole */
     double rate;      /* Adam's, after warm-up */

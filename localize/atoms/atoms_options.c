@@ -48,6 +48,9 @@ static const struct atm_key train_keys[] = {
     ATM_KEY_STRING(TRAIN, from, "",
                    "a model that the training starts from, with its kind of network; a quarter of "
                    "the steps then goes as far. Empty: random weights"),
+    ATM_KEY(TRAIN, restarts, INT, "0", 0, 100, "",
+            "trainings more, with other random numbers, at most, as long as the network explains "
+            "less than half of what is beyond noise in the held-out frames; the best is kept"),
     ATM_KEY(TRAIN, steps, INT, "1000", 1, 1e9, "", "steps of Adam"),
     ATM_KEY(TRAIN, batch, INT, "16", 1, 4096, "", "patches a step"),
     ATM_KEY(TRAIN, patch_px, INT, "32", 8, 4096, "px",

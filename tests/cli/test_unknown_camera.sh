@@ -16,6 +16,9 @@ steps = 5
 batch = 2
 [localize]
 seed_threshold = 6
+[calibrate]
+samples = 800
+max_degree = 4
 END
 movie() { # its file does not say the camera
     succeeds "movie $1" "$atomloc" synth -c small.ini -o "$@" --set camera.offset=100 --set camera.gain=0.5

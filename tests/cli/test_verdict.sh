@@ -20,6 +20,9 @@ background = 10
 [train]
 steps = 250
 batch = 4
+[calibrate]
+samples = 800
+max_degree = 4
 END
 movie() { succeeds "movie $1" "$atomloc" synth -c small.ini -o "$@"; }
 movie sigma1.h5 --set synth.sigma_px=1
