@@ -314,6 +314,17 @@ static double compare_from(const struct run *run) {
     return fmax(here, run->model->seen.threshold);
 }
 
+/* Blocks that are far brighter than all that the network has seen saturate; peaks do not. Their
+ * light goes with the square of the width. They are blends where the movie is dense, so only large
+ * factors count. */
+static double with_peaks(const struct run *run, double by_blocks,
+                         const struct atm_fit_numbers *numbers) {
+    enum { LARGE = 3 };
+    const double wider = isnan(numbers->sigma_px) ? 1 : numbers->sigma_px / numbers->model_sigma_px;
+    const double peaks = run->info->scale / run->model->image_scale * wider * wider;
+    return fmax(peaks, 1 / peaks) >= LARGE ? peaks : by_blocks;
+}
+
 static enum atm_status record_fit(const struct run *run, struct atm_fit_record *record,
                                   struct atm_err *err) {
     enum { LEAST = 50 }; /* values that make a distribution */
@@ -332,6 +343,7 @@ static enum atm_status record_fit(const struct run *run, struct atm_fit_record *
         numbers.background_factor =
             atm_histogram_factor(&seen->background, run->tally.background, 0, 1);
     }
+    numbers.photons_factor = with_peaks(run, numbers.photons_factor, &numbers);
     enum atm_status status =
         atm_fit_record_init(record, &run->tally, run->fits, run->info->frames, &numbers, err);
     if (status)

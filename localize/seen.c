@@ -5,12 +5,14 @@
 
 #include <string.h>
 
-enum { CHUNKS = 8, FRAMES = 4 /* of each */ };
+/* Frames of small movies are cheap, and have few emitters each. */
+enum { CHUNKS = 8, FRAMES_LEAST = 4 /* of each */, PIXELS = 1 << 21 /* of all */ };
 static const double THRESHOLD = 5; /* standard deviations of the background: not only noise */
 
 struct sample {
     float *image, *background; /* (ATM_SOURCE_CHUNK, H, W) */
-    struct atm_table seeds[FRAMES];
+    struct atm_table seeds[ATM_SOURCE_CHUNK];
+    ptrdiff_t wanted; /* frames of a chunk */
 };
 
 static void add_background(const struct atm_source_info *info, const float *background,
@@ -36,7 +38,7 @@ static enum atm_status add_chunk(struct atm_source *source, ptrdiff_t chunk,
     enum atm_status status = atm_source_read(source, chunk, s->image, s->background, &got, err);
     if (status)
         return status;
-    const ptrdiff_t count = got < FRAMES ? got : FRAMES;
+    const ptrdiff_t count = got < s->wanted ? got : s->wanted;
     for (ptrdiff_t k = 0; k < count; k++) {
         const ptrdiff_t from = k * got / count * pixels, to = k * pixels;
         memmove(s->image + to, s->image + from, (size_t)pixels * sizeof *s->image);
@@ -60,19 +62,21 @@ enum atm_status atm_learn_seen(struct atm_source *source, struct atm_model *mode
                             .threshold = THRESHOLD *
                                          atm_seed_noise_photons(info, model->calibration.sigma_px)};
     struct atm_seeder *seeder = NULL;
-    for (int k = 0; k < FRAMES; k++)
+    for (int k = 0; k < ATM_SOURCE_CHUNK; k++)
         atm_table_init(&s.seeds[k]);
     enum atm_status status =
         s.image && s.background ? ATM_OK : atm_err_memory(err, "a sample of frames");
     if (!status)
         status = atm_seeder_create(model, info, seen.threshold, &seeder, err);
     const ptrdiff_t chunks = info->chunks < CHUNKS ? info->chunks : CHUNKS;
+    s.wanted = PIXELS / ((ptrdiff_t)pixels * chunks);
+    s.wanted = s.wanted < FRAMES_LEAST ? FRAMES_LEAST : s.wanted;
     for (ptrdiff_t c = 0; !status && c < chunks; c++)
         status = add_chunk(source, c * info->chunks / chunks, seeder, &s, &seen, err);
     if (!status)
         model->seen = seen;
     atm_seeder_destroy(&seeder);
-    for (int k = 0; k < FRAMES; k++)
+    for (int k = 0; k < ATM_SOURCE_CHUNK; k++)
         atm_table_free(&s.seeds[k]);
     atm_mem_free(s.image);
     atm_mem_free(s.background);

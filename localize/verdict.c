@@ -53,7 +53,7 @@ static bool brightness(const struct atm_fit_numbers *n, struct finding *finding)
     const double factor = n->photons_factor;
     if (!judge(fmax(factor, 1 / factor), photons_limits, finding))
         return false;
-    SAY("the network sees emitters %.2g times as bright as those it was trained on; train on this "
+    SAY("the emitters are %.2g times as bright as those it was trained on; train on this "
         "movie (leave out --model), and look at camera.gain",
         factor);
     return true;

@@ -18,8 +18,8 @@ struct atm_fit_numbers {
     double deviance, deviance_sd, unexplained, unexplained_sd;
     double bad_tiles, bad_frames;    /* share of those that the fit does not explain */
     double sigma_px, model_sigma_px; /* of the movie's spots and of the model's atoms */
-    /* By what factor this movie's blocks are brighter, and its background higher, than those that
-     * the model was trained on. NAN unknown. */
+    /* By what factor this movie's blocks (or peaks) are brighter, and its background higher, than
+     * those that the model was trained on. NAN unknown. */
     double photons_factor, background_factor;
     double from_residual; /* share of the localizations that the network had not seen */
     double localizations;
