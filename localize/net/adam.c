@@ -3,6 +3,11 @@
 
 #include <math.h>
 
+enum {
+    PIECE = 4096,  /* parameters that a thread takes at a time */
+    SHARED = 65536 /* fewer are done before another thread wakes */
+};
+
 struct atm_adam atm_adam_defaults(void) {
     return (struct atm_adam){1e-3, 0.9, 0.999, 1e-8};
 }
@@ -36,5 +41,8 @@ void atm_adam_step(const struct atm_adam *adam, int64_t step, ptrdiff_t count, f
         .root = (float)(1.0 / sqrt(correction2)),
         .epsilon = (float)adam->epsilon,
     };
-    update(count, f, params, grad, moments, moments + count);
+#pragma omp parallel for schedule(static) if (count > SHARED)
+    for (ptrdiff_t i = 0; i < count; i += PIECE)
+        update(count - i < PIECE ? count - i : PIECE, f, params + i, grad + i, moments + i,
+               moments + count + i);
 }

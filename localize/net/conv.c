@@ -119,7 +119,9 @@ static double winograd_pass(const struct conv_problem *p, ptrdiff_t from, ptrdif
 
 static double winograd_time(const struct conv_problem *p) {
     const double forward = winograd_pass(p, p->x.channels, p->y.channels);
-    return p->training ? 2 * forward + winograd_pass(p, p->y.channels, p->x.channels) : forward;
+    const double weights = p->nearest ? direct_time(p) / 3 : forward;
+    return p->training ? forward + weights + winograd_pass(p, p->y.channels, p->x.channels)
+                       : forward;
 }
 
 /* Winograd for training only: its rounding depends on a pixel's place in its tile, and a frame that

@@ -248,9 +248,9 @@ static void band_range(const struct direction *d, const struct pass *pass, ptrdi
                        ptrdiff_t *first, ptrdiff_t *end) {
     const ptrdiff_t left = slab_groups(&d->from) - unit / d->bands * d->batch;
     const ptrdiff_t count = pass->count / d->batch * smaller(left, d->batch);
-    const ptrdiff_t step = ceil_div(ceil_div(count, d->bands), ATM_KERNEL_CHUNK) * ATM_KERNEL_CHUNK;
-    *first = smaller(unit % d->bands * step, count);
-    *end = smaller(*first + step, count);
+    const ptrdiff_t chunks = ceil_div(count, ATM_KERNEL_CHUNK), band = unit % d->bands;
+    *first = smaller(chunks * band / d->bands * ATM_KERNEL_CHUNK, count);
+    *end = smaller(chunks * (band + 1) / d->bands * ATM_KERNEL_CHUNK, count);
 }
 
 static void run_task(const struct direct *s, const struct direction *d, ptrdiff_t task,
@@ -347,15 +347,17 @@ static void scatter_grad(const struct direct *s, const struct pass *pass, const 
                          float *gw) {
     const int k = s->problem.kernel;
     const ptrdiff_t filters = s->problem.y.channels * s->problem.x.channels;
-    for (ptrdiff_t f = 0; f < filters; f++, gw += k * k)
-        for (int a = 0; a < pass->y.taps; a++)
-            for (int b = 0; b < pass->x.taps; b++, sums++) {
-                const uint32_t rows = pass->y.mask[a], columns = pass->x.mask[b];
-                for (int ky = lowest(rows); ky <= highest(rows); ky++)
-                    for (int kx = lowest(columns); kx <= highest(columns); kx++)
-                        if (rows >> ky & 1 && columns >> kx & 1)
-                            gw[ky * k + kx] += *sums;
-            }
+    const ptrdiff_t taps = pass->y.taps * pass->x.taps;
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t f = 0; f < filters; f++)
+        for (ptrdiff_t t = 0; t < taps; t++) {
+            const uint32_t rows = pass->y.mask[t / pass->x.taps],
+                           columns = pass->x.mask[t % pass->x.taps];
+            for (int ky = lowest(rows); ky <= highest(rows); ky++)
+                for (int kx = lowest(columns); kx <= highest(columns); kx++)
+                    if (rows >> ky & 1 && columns >> kx & 1)
+                        gw[(f * k + ky) * k + kx] += sums[f * taps + t];
+        }
 }
 
 static void direct_weight_grad(void *state, const float *x, const float *gy, float *gw, float *gb) {
@@ -370,8 +372,9 @@ static void direct_weight_grad(void *state, const float *x, const float *gy, flo
         for (ptrdiff_t u = units * slot / s->slots; u < units * (slot + 1) / s->slots; u++)
             grad_unit(s, u, c, x, gy, s->sums + slot * s->weights, s->bias_sums + slot * channels);
     }
-    for (int slot = 1; slot < s->slots; slot++)
-        for (ptrdiff_t i = 0; i < s->weights; i++)
+#pragma omp parallel for schedule(static)
+    for (ptrdiff_t i = 0; i < s->weights; i++)
+        for (int slot = 1; slot < s->slots; slot++)
             s->sums[i] += s->sums[slot * s->weights + i];
     const float *sums = s->sums;
     for (int i = 0; i < d->passes; i++) {

@@ -14,6 +14,7 @@
  *
  *     gx[i] = S (gy[2i] + gy[2i+1]) + w0 (gy[2i+2] - gy[2i]) + w2 (gy[2i-1] - gy[2i+1]).
  *
+ * Its weight gradient is left to conv_direct.c, which is faster there.
  * Some tiles at a time, so that their components stay in the second cache. */
 #include "conv.h"
 #include "conv_filters.h"
@@ -26,11 +27,11 @@ enum {
     PIECE = FILTER_PIECE,
     LARGEST = 15, /* kernel: beyond it conv_fft is ahead */
     COMPONENTS = ATM_TILE_COMPONENTS,
-    SLOTS = 8,                 /* partial sums of the weight gradient */
-    MOST_TILES = 24,           /* that are worked on together; divisible by all register tiles */
-    FEW_TILES = 3,             /* the same for the largest one */
-    CACHE_FLOATS = 144 * 1024, /* components of those tiles stay in L2 */
-    GRAD_FLOATS = 480 * 1024,  /* the same in weight_grad, where L3 has to do */
+    SLOTS = 8,                /* partial sums of the weight gradient */
+    MOST_TILES = 24,          /* that are worked on together; divisible by all register tiles */
+    FEW_TILES = 3,            /* the same for the largest one */
+    CACHE_FLOATS = 60 * 1024, /* components of those tiles stay in a part of L2 */
+    GRAD_FLOATS = 480 * 1024, /* the same in weight_grad, where L3 has to do */
     CHANNEL = (COMPONENTS + 1) * ATM_LANES /* floats of the components of a tile's channel: an odd
                                               number of lines of the cache, else they collide */
 };
@@ -60,6 +61,7 @@ struct winograd {
     const struct atm_kernels *kernels;
     struct direction forward, back;
     struct source grad;     /* the output's gradient in weight_grad */
+    void *direct;           /* does weight_grad of an upsampled layer, else NULL */
     ptrdiff_t down, across; /* tiles of an image */
     ptrdiff_t grad_tiles;   /* worked on together in weight_grad */
     struct tap_pos *grad_pos;
@@ -114,25 +116,25 @@ static void choose_forms(struct winograd *s) {
                             down = make_source(y, TILE_IN_DOWN, 6, 4, k);
         direction_init(&s->forward, &up, y, TILE_OUT_UP, 4);
         direction_init(&s->back, &down, x, TILE_OUT_DOWN, 2);
-        s->grad = make_source(y, TILE_GRAD_UP, 4, 4, 1);
     } else {
         const struct source from_x = make_source(x, TILE_IN, 6, 4, k),
                             from_y = make_source(y, TILE_IN, 6, 4, k);
         direction_init(&s->forward, &from_x, y, TILE_OUT, 4);
         direction_init(&s->back, &from_y, x, TILE_OUT, 4);
-        s->grad = make_source(y, TILE_GRAD, 4, 4, 1);
     }
+    s->grad = make_source(y, TILE_GRAD, 4, 4, 1);
     s->down = ceil_div(y->height, 4);
     s->across = ceil_div(y->width, 4);
 }
 
 static void set_sizes(struct winograd *s) {
     const ptrdiff_t in = s->forward.from.taps, out = s->back.from.taps, block = s->kernels->block;
-    const ptrdiff_t grads = s->problem.training ? 1 : 0, both = in + s->problem.y.channels;
+    const ptrdiff_t training = s->problem.training ? 1 : 0, both = in + s->problem.y.channels;
+    const ptrdiff_t grads = s->problem.nearest ? 0 : training;
     s->grad_tiles = tiles_in(GRAD_FLOATS, both);
     s->slots = (int)(grads * smaller(SLOTS, ceil_div(all_tiles(s), s->grad_tiles)));
     s->scratch_floats =
-        larger(s->forward.tiles * (in + block), grads * s->back.tiles * (out + block));
+        larger(s->forward.tiles * (in + block), training * s->back.tiles * (out + block));
     s->scratch_floats = larger(s->scratch_floats, grads * s->grad_tiles * both) * CHANNEL;
 }
 
@@ -176,8 +178,10 @@ static enum atm_status lay_out(struct winograd *s, struct atm_err *err) {
 
 static void winograd_destroy(void *state) {
     struct winograd *s = state;
-    if (s)
+    if (s) {
+        conv_direct.destroy(s->direct);
         atm_arena_free(&s->arena);
+    }
     atm_mem_free(s);
 }
 
@@ -194,7 +198,9 @@ static enum atm_status winograd_create(const struct conv_problem *problem, void 
     s->threads = omp_get_max_threads();
     choose_forms(s);
     set_sizes(s);
-    const enum atm_status status = lay_out(s, err);
+    enum atm_status status = lay_out(s, err);
+    if (status == ATM_OK && problem->nearest && problem->training)
+        status = conv_direct.create(problem, &s->direct, err);
     if (status == ATM_OK)
         *state = s;
     else
@@ -373,11 +379,10 @@ static int team(const struct winograd *s) {
 }
 
 static void run(const struct winograd *s, const struct direction *d, const struct arrays *arrays) {
-    const ptrdiff_t pieces = ceil_div(all_tiles(s), d->tiles);
+    const ptrdiff_t all = all_tiles(s);
 #pragma omp parallel for schedule(static) num_threads(team(s))
-    for (ptrdiff_t i = 0; i < pieces; i++)
-        run_tiles(s, d, arrays, i * d->tiles,
-                  s->scratch + omp_get_thread_num() * s->scratch_floats);
+    for (ptrdiff_t i = 0; i < all; i += d->tiles)
+        run_tiles(s, d, arrays, i, s->scratch + omp_get_thread_num() * s->scratch_floats);
 }
 
 static void winograd_forward(void *state, const float *x, float *y) {
@@ -455,6 +460,10 @@ static void add_bias_grad(const struct winograd *s, const float *gy, float *gb) 
 static void winograd_weight_grad(void *state, const float *x, const float *gy, float *gw,
                                  float *gb) {
     struct winograd *s = state;
+    if (s->direct) {
+        conv_direct.weight_grad(s->direct, x, gy, gw, gb);
+        return;
+    }
     const ptrdiff_t filters = s->problem.x.channels * s->problem.y.channels;
     const int area = s->problem.kernel * s->problem.kernel;
     const int taps = s->forward.from.pieces * s->forward.from.pieces;
@@ -482,7 +491,7 @@ static void winograd_weight_grad(void *state, const float *x, const float *gy, f
 
 static size_t winograd_bytes(const void *state) {
     const struct winograd *s = state;
-    return s->arena.size + sizeof *s;
+    return s->arena.size + sizeof *s + (s->direct ? conv_direct.bytes(s->direct) : 0);
 }
 
 const struct conv_algorithm conv_winograd = {

@@ -72,7 +72,6 @@ enum tile_in {
     TILE_IN_DOWN, /* 6 pixels, the adjoint of upsampling: d1+d2, d3+d4, d3-d1, d5-d3, d0-d2, d2-d4
                    */
     TILE_GRAD,    /* 4 pixels: transpose of TILE_OUT */
-    TILE_GRAD_UP, /* 4 pixels: transpose of TILE_OUT_UP */
     TILE_INS
 };
 enum tile_out {

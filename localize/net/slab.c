@@ -7,35 +7,33 @@ static ptrdiff_t item_of(const struct slab *s, ptrdiff_t group, ptrdiff_t lane) 
 }
 
 void slab_pack(const struct slab *s, const float *items, float *data) {
-    const ptrdiff_t area = s->height * s->width, planes = slab_groups(s) * s->channels;
+    const ptrdiff_t area = s->height * s->width, rows = slab_groups(s) * s->channels * s->height;
 #pragma omp parallel for schedule(static)
-    for (ptrdiff_t i = 0; i < planes; i++) {
-        const ptrdiff_t group = i / s->channels, c = i % s->channels;
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        const ptrdiff_t plane = i / s->height, y = i % s->height;
+        const ptrdiff_t group = plane / s->channels, c = plane % s->channels;
         for (ptrdiff_t lane = 0; lane < ATM_LANES; lane++) {
             const ptrdiff_t item = item_of(s, group, lane);
-            for (ptrdiff_t y = 0; y < s->height; y++) {
-                float *to = data + slab_at(s, group, c, y, 0) + lane;
-                const float *from = items + (item * s->channels + c) * area + y * s->width;
-                for (ptrdiff_t x = 0; x < s->width; x++)
-                    to[x * ATM_LANES] = item < 0 ? 0.0F : from[x];
-            }
+            float *to = data + slab_at(s, group, c, y, 0) + lane;
+            const float *from = items + (item * s->channels + c) * area + y * s->width;
+            for (ptrdiff_t x = 0; x < s->width; x++)
+                to[x * ATM_LANES] = item < 0 ? 0.0F : from[x];
         }
     }
 }
 
 void slab_unpack(const struct slab *s, const float *data, float *items) {
-    const ptrdiff_t area = s->height * s->width, planes = slab_groups(s) * s->channels;
+    const ptrdiff_t area = s->height * s->width, rows = slab_groups(s) * s->channels * s->height;
 #pragma omp parallel for schedule(static)
-    for (ptrdiff_t i = 0; i < planes; i++) {
-        const ptrdiff_t group = i / s->channels, c = i % s->channels;
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        const ptrdiff_t plane = i / s->height, y = i % s->height;
+        const ptrdiff_t group = plane / s->channels, c = plane % s->channels;
         for (ptrdiff_t lane = 0; lane < ATM_LANES; lane++) {
             const ptrdiff_t item = item_of(s, group, lane);
-            for (ptrdiff_t y = 0; item >= 0 && y < s->height; y++) {
-                const float *from = data + slab_at(s, group, c, y, 0) + lane;
-                float *to = items + (item * s->channels + c) * area + y * s->width;
-                for (ptrdiff_t x = 0; x < s->width; x++)
-                    to[x] = from[x * ATM_LANES];
-            }
+            const float *from = data + slab_at(s, group, c, y, 0) + lane;
+            float *to = items + (item * s->channels + c) * area + y * s->width;
+            for (ptrdiff_t x = 0; item >= 0 && x < s->width; x++)
+                to[x] = from[x * ATM_LANES];
         }
     }
 }

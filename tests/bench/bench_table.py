@@ -19,8 +19,9 @@ def cell(number, digits=1):
 
 
 print(f"# Speed of the network engine, {threads}\n")
+processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
 print("Written by `bash tests/bench/run.sh`. FLOP are counted as the layers are written: folding, FFT and Winograd")
-print(f"(oneDNN may choose it) can exceed the peak of {peak:.0f} GFLOP/s that a register-only FMA loop reaches here.\n")
+print(f"(oneDNN may choose it) can exceed the peak of {peak:.0f} GFLOP/s that a register-only FMA loop reaches here\n({processor}).\n")
 print("| training step | ms | GFLOP/s | one thread ms | ratio | PyTorch ms | ratio |\n|---|---|---|---|---|---|---|")
 for r in rows:
     if r["kernel"] == "training_step":
