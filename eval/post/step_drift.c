@@ -102,12 +102,14 @@ static void note(struct atm_post *post, const struct atm_drift *drift, double pi
                       pixel * drift->error);
 }
 
-/* Is the estimate good for something? False: it is worse than no correction. */
+/* Is the estimate good for something? False: it is worse than no correction. What was found spreads
+ * by the drift and by its error; with more than half of the variance from the error, the error is
+ * the larger one. */
 static bool judge(struct atm_post *post, const struct atm_drift *drift, double precision,
                   double pixel) {
     if (isnan(drift->error))
         return true;
-    if (drift->error > spread(drift)) {
+    if (drift->error > M_SQRT1_2 * spread(drift)) {
         atm_post_warn(post,
                       "the two halves of the data do not agree on a drift (%.3g nm apart, drift "
                       "%.3g nm): nothing was corrected; there is none to be seen, or the data are "
