@@ -178,6 +178,8 @@ static void chains_are_checked_before_the_work(void **state) {
         {"drift(method=rc)", "rc"},
         {"drift(rcc)", "key=value is expected, not \"rcc\""},
         {"drift(fiducials=1 2 3)", "is no list of places"},
+        {"drift(check=no, fiducials=1 2, 3, method=rcc)", "\"1 2, 3\" is no list of places"},
+        {"drift(method=rcc, 4)", "rcc, 4"},
         {"render(region=1 2 3)", "is no region"},
         {"link(gap=-1)", "link_gap"},
     };
@@ -190,7 +192,8 @@ static void chains_are_checked_before_the_work(void **state) {
     }
     struct atm_err err = {0};
     struct atm_post_config good = case_steps(
-        " filter(photons > 3 and (x < 2 or y in 1..4)) ,drift( method = rcc , check=no ),link ");
+        " filter(photons > 3 and (x < 2 or y in 1..4)) ,drift( method = rcc , check=no ),link, "
+        "drift(fiducials=1.5 2, 3 4, check=no), render(region=1, 2, 3.5, 4, zoom=2)");
     if (atm_post_check(&good, &err) != ATM_OK)
         fail_msg("%s", err.text);
 }
