@@ -239,6 +239,30 @@ static void steps_leave_their_notes(void **state) {
     case_free(&c);
 }
 
+/* What a single row cannot tell is said in words. */
+static void one_row_is_enough(void **state) {
+    (void)state;
+    struct atm_err err = {0};
+    struct atm_table table;
+    struct atm_post_result result;
+    struct atm_loc row = atm_loc_empty();
+    row.frame = 0, row.x = 4.5, row.y = 5.25, row.photons = 700, row.x_unc = row.y_unc = 0.1;
+    atm_table_init(&table);
+    table.pixel_size_nm = 120, table.frames = 1, table.height = table.width = 16;
+    assert_int_equal(atm_table_append(&table, &row, NULL), ATM_OK);
+    struct atm_post_config config = case_steps("duplicates, density, link, render, quality");
+    if (atm_post_run(&config, at("out"), NULL, &table, &result, &err) != ATM_OK)
+        fail_msg("%s", err.text);
+    assert_non_null(strstr(result.report, "Radius                       36 nm"));
+    assert_non_null(strstr(result.report, "none (column nn_dist is -1)"));
+    assert_non_null(strstr(result.report, "unknown: there are no blinks that begin and end"));
+    assert_null(strstr(result.report, "nan"));
+    assert_int_equal(remove(at("out_render.png")), 0);
+    assert_int_equal(remove(at("out_report.html")), 0);
+    atm_post_result_free(&result);
+    atm_table_free(&table);
+}
+
 /* A whole chain on one and on two threads: the same numbers and words. */
 static void threads_change_nothing(void **state) {
     (void)state;
@@ -296,6 +320,7 @@ int main(void) {
         cmocka_unit_test(mistakes_are_named_with_their_place),
         cmocka_unit_test(chains_are_checked_before_the_work),
         cmocka_unit_test(steps_leave_their_notes),
+        cmocka_unit_test(one_row_is_enough),
         cmocka_unit_test(threads_change_nothing),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
