@@ -69,6 +69,7 @@ succeeds "again" "$atomloc" run "$tiny" -o again --set synth.frames=48 --set tra
 diff <(sed 's/>run</>again</g' run/report.html) again/report.html >/dev/null || fail "the report has other bytes on one thread"
 succeeds "page of eval" "$atomloc" eval run/movie.h5 run/locs.hdf5 decode.h5 -o scores.html
 grep -q 'Side by side' scores.html || fail "eval's page does not compare"
+grep -qE '^decode\.h5 ' stdout && grep -q '^wrote scores\.html$' stderr || fail "eval -o does not say what it did"
 
 # --- Without truth: what there is to say about the table
 succeeds "a movie without truth" "$atomloc" convert run/movie.h5 plain.tif
