@@ -280,6 +280,12 @@ enum atm_status atm_drift_estimate(const struct atm_drift_points *points,
                            "%td localizations in %td frames are too few to see a drift (at least "
                            "%d, in 3 frames)",
                            points->count, points->frames, 2 * FEW);
+    if (options->segment > points->frames / 3)
+        return atm_err_set(
+            err, ATM_USAGE,
+            "post.drift_segment_frames is %td: the movie has %td frames, and a drift "
+            "needs three segments at least",
+            options->segment, points->frames);
     const bool check = options->check && options->method != ATM_DRIFT_FIDUCIALS;
     const int parts = check ? 1 + SPLIT_KINDS : 1;
     atm_log_progress(sink, "drift", 0, parts, "%s", "");

@@ -39,13 +39,18 @@ static struct run prepare(const struct case_options *options) {
     return r;
 }
 
-static enum atm_status estimate(struct run *r, int method, bool check, struct atm_err *err) {
+static enum atm_status estimate_by(struct run *r, const struct atm_drift_options *options,
+                                   struct atm_err *err) {
     const struct atm_drift_points points = {
         r->locs.count, r->c.frames, r->locs.x, r->locs.y, atm_locs_find(&r->locs, "photons"),
         r->first};
+    return atm_drift_estimate(&points, options, NULL, &r->drift, err);
+}
+
+static enum atm_status estimate(struct run *r, int method, bool check, struct atm_err *err) {
     const struct atm_drift_options options = {
         .method = method, .range = 25, .pixel = 0.2, .radius = 1.5, .share = 0.8, .check = check};
-    return atm_drift_estimate(&points, &options, NULL, &r->drift, err);
+    return estimate_by(r, &options, err);
 }
 
 static void release(struct run *r) {
@@ -186,6 +191,9 @@ static void sparse_data_are_not_believed(void **state) {
     release(&r);
     options.per_frame = 8;
     r = prepare(&options);
+    const struct atm_drift_options long_segments = {.range = 25, .pixel = 0.2, .segment = 134};
+    assert_int_equal(estimate_by(&r, &long_segments, &err), ATM_USAGE);
+    assert_non_null(strstr(err.text, "is 134: the movie has 400 frames"));
     assert_int_equal(estimate(&r, ATM_DRIFT_FIDUCIALS, true, &err), ATM_FAIL);
     assert_non_null(strstr(err.text, "no fiducials"));
     release(&r);
