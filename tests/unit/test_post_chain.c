@@ -239,6 +239,45 @@ static void steps_leave_their_notes(void **state) {
     case_free(&c);
 }
 
+/* How far the step drift moves the rows, nm rms. */
+static double moved_by_drift(const struct case_options *options) {
+    struct atm_err err = {0};
+    struct post_case c = case_make(options);
+    struct atm_post_result result;
+    struct atm_post_config config = case_steps("drift");
+    const ptrdiff_t rows = c.table.count;
+    double *x = malloc((size_t)rows * sizeof *x), square = 0;
+    for (ptrdiff_t i = 0; i < rows; i++)
+        x[i] = c.table.rows[i].x;
+    if (atm_post_run(&config, at("out"), NULL, &c.table, &result, &err) != ATM_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(c.table.count, rows);
+    for (ptrdiff_t i = 0; i < rows; i++)
+        square += pow(CASE_PIXEL_NM * (c.table.rows[i].x - x[i]), 2) / (double)rows;
+    assert_int_equal(remove(at("out_drift.csv")), 0);
+    assert_int_equal(remove(at("out_drift.png")), 0);
+    free(x);
+    atm_post_result_free(&result);
+    case_free(&c);
+    return sqrt(square);
+}
+
+/* Short movies without drift: what is found in them, up to a micrometre, is not taken out. */
+static void what_stands_still_is_not_moved(void **state) {
+    (void)state;
+    const struct case_options cases[] = {
+        {.frames = 300, .side = 32, .per_frame = 5, .seed = 3},
+        {.frames = 500, .side = 64, .per_frame = 8, .seed = 2},
+        {.frames = 1000, .side = 64, .per_frame = 4, .seed = 4},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        assert_true(moved_by_drift(&cases[k]) < 10);
+    const struct case_options drifting = {
+        .frames = 1500, .side = 40, .per_frame = 10, .trend_nm = 600, .seed = 1};
+    double moved = moved_by_drift(&drifting); /* a ramp from 0 to 600: 346 rms */
+    assert_true(moved > 300 && moved < 400);
+}
+
 /* What a single row cannot tell is said in words. */
 static void one_row_is_enough(void **state) {
     (void)state;
@@ -320,6 +359,7 @@ int main(void) {
         cmocka_unit_test(mistakes_are_named_with_their_place),
         cmocka_unit_test(chains_are_checked_before_the_work),
         cmocka_unit_test(steps_leave_their_notes),
+        cmocka_unit_test(what_stands_still_is_not_moved),
         cmocka_unit_test(one_row_is_enough),
         cmocka_unit_test(threads_change_nothing),
     };
