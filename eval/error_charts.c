@@ -6,6 +6,7 @@
 #include <gsl/gsl_statistics_double.h>
 #include <limits.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 enum { BINS = 60, PHOTON_BINS = 8, LEAST_PER_BIN = 10 };
@@ -274,56 +275,74 @@ static enum atm_status fill_bins(const struct pairs *p, struct bin bins[PHOTON_B
     return status;
 }
 
+/* The ranges as columns of charts. */
+struct over_photons {
+    double x[PHOTON_BINS], rmse[PHOTON_BINS], limit[PHOTON_BINS], stated[PHOTON_BINS];
+    double median[PHOTON_BINS], low[PHOTON_BINS], high[PHOTON_BINS];
+    ptrdiff_t count;
+    bool log_x;
+};
+
+static void take_columns(const struct bin *bins, size_t ranges, struct over_photons *o) {
+    o->count = (ptrdiff_t)ranges;
+    for (size_t k = 0; k < ranges; k++) {
+        o->x[k] = bins[k].photons;
+        o->rmse[k] = bins[k].rmse, o->limit[k] = bins[k].limit, o->stated[k] = bins[k].stated;
+        o->median[k] = bins[k].median, o->low[k] = bins[k].low, o->high[k] = bins[k].high;
+    }
+    o->log_x = o->x[ranges - 1] > 3 * o->x[0];
+}
+
+static enum atm_status put_error_over_photons(const struct sheet *sheet,
+                                              const struct over_photons *o, struct atm_err *err) {
+    const struct atm_curve curves[] = {
+        {.label = "RMSE", .x = o->x, .y = o->rmse, .count = o->count},
+        {.label = "Cramer-Rao limit",
+         .x = o->x,
+         .y = o->limit,
+         .count = o->count,
+         .style = ATM_CURVE_DASHED},
+        {.label = "as stated", .x = o->x, .y = o->stated, .count = o->count}};
+    const struct atm_chart chart = {.title = "Error over brightness",
+                                    .x_label = "true photons",
+                                    .y_label = "lateral, nm",
+                                    .curves = curves,
+                                    .count = 3,
+                                    .log_x = o->log_x,
+                                    .log_y = true};
+    return put_chart(
+        sheet, "error_over_photons", &chart,
+        "Root mean square error of pairs in ranges of equally many emitters, beside the least "
+        "error that is possible and the error that the localizations state themselves. It grows "
+        "where neighbours overlap, also of bright emitters.",
+        err);
+}
+
+static enum atm_status put_photon_error(const struct sheet *sheet, const struct over_photons *o,
+                                        struct atm_err *err) {
+    const struct atm_curve curve = {
+        .x = o->x, .y = o->median, .count = o->count, .low = o->low, .high = o->high};
+    const struct atm_chart chart = {.title = "Photons",
+                                    .x_label = "true photons",
+                                    .y_label = "found - true, %",
+                                    .curves = &curve,
+                                    .count = 1,
+                                    .log_x = o->log_x};
+    return put_chart(sheet, "photons", &chart,
+                     "Median relative error of the photons; bars hold the middle 68 %.", err);
+}
+
 static enum atm_status put_over_photons(const struct sheet *sheet, const struct pairs *p,
                                         struct atm_err *err) {
     struct bin bins[PHOTON_BINS] = {{0}};
-    double columns[7][PHOTON_BINS];
+    struct over_photons columns = {.count = 0};
     size_t ranges = 0;
     enum atm_status status = fill_bins(p, bins, &ranges, err);
     if (status != ATM_OK || ranges < 2)
         return status;
-    for (size_t k = 0; k < ranges; k++) {
-        const double row[7] = {bins[k].photons, bins[k].rmse, bins[k].limit, bins[k].stated,
-                               bins[k].median,  bins[k].low,  bins[k].high};
-        for (int i = 0; i < 7; i++)
-            columns[i][k] = row[i];
-    }
-    const double *x = columns[0];
-    const ptrdiff_t count = (ptrdiff_t)ranges;
-    const struct atm_curve errors[] = {
-        {.label = "RMSE", .x = x, .y = columns[1], .count = count},
-        {.label = "Cramer-Rao limit",
-         .x = x,
-         .y = columns[2],
-         .count = count,
-         .style = ATM_CURVE_DASHED},
-        {.label = "as stated", .x = x, .y = columns[3], .count = count}};
-    const bool log_x = x[count - 1] > 3 * x[0];
-    const struct atm_chart chart = {.title = "Error over brightness",
-                                    .x_label = "true photons",
-                                    .y_label = "lateral, nm",
-                                    .curves = errors,
-                                    .count = 3,
-                                    .log_x = log_x,
-                                    .log_y = true};
-    status = put_chart(
-        sheet, "error_over_photons", &chart,
-        "Root mean square error of pairs in ranges of equally many emitters, beside the least "
-        "error that is possible and the error that the localizations state themselves.",
-        err);
-    const struct atm_curve photons = {
-        .x = x, .y = columns[4], .count = count, .low = columns[5], .high = columns[6]};
-    const struct atm_chart chart2 = {.title = "Photons",
-                                     .x_label = "true photons",
-                                     .y_label = "found - true, %",
-                                     .curves = &photons,
-                                     .count = 1,
-                                     .log_x = log_x};
-    return status == ATM_OK ? put_chart(sheet, "photons", &chart2,
-                                        "Median relative error of the photons; bars hold the "
-                                        "middle 68 %.",
-                                        err)
-                            : status;
+    take_columns(bins, ranges, &columns);
+    status = put_error_over_photons(sheet, &columns, err);
+    return status == ATM_OK ? put_photon_error(sheet, &columns, err) : status;
 }
 
 enum atm_status atm_error_charts_put(struct atm_html *page, const struct atm_score_report *report,

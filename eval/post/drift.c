@@ -3,6 +3,7 @@
 #include "mem.h"
 #include "post.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Localizations of a segment: as few as place it to a small part of the pixel (by 30 nm /
@@ -146,26 +147,42 @@ static enum atm_status run_once(const struct atm_drift_points *points,
 
 /* ---- the error, from halves ---- */
 
-/* Squares of the corrected field in two colours, so that no emitter is in both halves; they are
- * large beside the precision and small beside the structure. */
-enum { SQUARE_PIXELS = 50 };
+/* Two ways to cut the data into halves, of which each sees what the other does not.
+ * Squares of the corrected field in two colours: no emitter is in both halves. But the squares
+ * themselves are a pattern that moves with the drift that was found, and where there is little else
+ * to be seen both halves find it again. Squares are large beside the precision and small beside the
+ * structure.
+ * Turns of time, a quarter of a segment each: nothing is put into the data, but a blink that goes
+ * on over the end of a turn is in both halves. */
+enum { SQUARE_PIXELS = 50, TURNS_PER_SEGMENT = 4 };
+enum split_kind { BY_SQUARES, BY_TURNS, SPLIT_KINDS };
 
-static bool in_half(const struct atm_drift_points *points, const struct atm_drift *drift,
-                    double square, ptrdiff_t frame, ptrdiff_t i, int half) {
-    double column = floor((points->x[i] - drift->x[frame]) / square);
-    double row = floor((points->y[i] - drift->y[frame]) / square);
+struct split {
+    enum split_kind kind;
+    const struct atm_drift *drift; /* of all data */
+    const struct atm_drift_cut *cut;
+    double square;  /* px */
+    ptrdiff_t turn; /* frames */
+};
+
+static bool in_half(const struct atm_drift_points *points, const struct split *split,
+                    ptrdiff_t frame, ptrdiff_t i, int half) {
+    if (split->kind == BY_TURNS)
+        return (frame / split->turn) % 2 == half;
+    double column = floor((points->x[i] - split->drift->x[frame]) / split->square);
+    double row = floor((points->y[i] - split->drift->y[frame]) / split->square);
     return (fmod(fabs(column + row), 2) != 0) == half;
 }
 
 /* The rows of one half as points; x, y: (count), first: (frames + 1). */
 static struct atm_drift_points take_half(const struct atm_drift_points *points,
-                                         const struct atm_drift *drift, double square, int half,
-                                         double *x, double *y, ptrdiff_t *first) {
+                                         const struct split *split, int half, double *x, double *y,
+                                         ptrdiff_t *first) {
     ptrdiff_t count = 0;
     for (ptrdiff_t f = 0; f < points->frames; f++) {
         first[f] = count;
         for (ptrdiff_t i = points->first[f]; i < points->first[f + 1]; i++)
-            if (in_half(points, drift, square, f, i, half)) {
+            if (in_half(points, split, f, i, half)) {
                 x[count] = points->x[i];
                 y[count++] = points->y[i];
             }
@@ -174,46 +191,79 @@ static struct atm_drift_points take_half(const struct atm_drift_points *points,
     return (struct atm_drift_points){count, points->frames, x, y, NULL, first};
 }
 
+/* A jump is seen to the frame by all data, but by a half in turns only to a turn. */
+static bool near_jump(const struct split *split, ptrdiff_t frame) {
+    const ptrdiff_t reach = split->kind == BY_TURNS ? 2 * split->turn : 0;
+    for (ptrdiff_t j = 0; j < split->cut->jump_count; j++)
+        if (labs((long)(frame - split->cut->jumps[j])) < reach)
+            return true;
+    return false;
+}
+
 /* Spread of the halves' difference per axis, over two: the whole has half the variance of a half,
  * and a difference twice that. */
-static double half_difference(const struct atm_drift *a, const struct atm_drift *b) {
-    double sum[2] = {0, 0}, square = 0;
+static double half_difference(const struct atm_drift *a, const struct atm_drift *b,
+                              const struct split *split) {
+    double sum[2] = {0, 0}, square = 0, n = 0;
     for (ptrdiff_t f = 0; f < a->frames; f++) {
+        if (near_jump(split, f))
+            continue;
         double dx = a->x[f] - b->x[f], dy = a->y[f] - b->y[f];
         sum[0] += dx, sum[1] += dy;
         square += dx * dx + dy * dy;
+        n++;
     }
-    double n = (double)a->frames;
+    if (!(n > 0))
+        return 0;
     double variance = square / n - (sum[0] * sum[0] + sum[1] * sum[1]) / (n * n);
     return 0.5 * sqrt(fmax(variance, 0) / 2);
 }
 
+/* *error: px per axis, of the drift of all data. */
 static enum atm_status compare_halves(const struct atm_drift_points *points,
                                       const struct atm_drift_options *options,
-                                      const struct atm_drift_cut *cut, struct atm_drift *drift,
+                                      const struct split *split, double *error,
                                       struct atm_err *err) {
     struct atm_drift halves[2] = {{.frames = 0}, {.frames = 0}};
     struct atm_drift_options same = *options;
     double *block = atm_mem_alloc(2 * (size_t)points->count, sizeof *block);
     ptrdiff_t *first = atm_mem_alloc((size_t)points->frames + 1, sizeof *first);
     enum atm_status status = block && first ? ATM_OK : atm_err_memory(err, "half of the data");
-    same.segment = drift->segment;
-    same.coarse = drift->coarse;
+    same.segment = split->drift->segment;
+    same.coarse = split->drift->coarse;
     for (int half = 0; half < 2 && status == ATM_OK; half++) {
-        struct atm_drift_points some = take_half(points, drift, SQUARE_PIXELS * options->pixel,
-                                                 half, block, block + points->count, first);
+        struct atm_drift_points some =
+            take_half(points, split, half, block, block + points->count, first);
         struct atm_drift_cut own = {.segments = NULL};
         status = run_once(&some, &same, &halves[half], &own, err);
         atm_drift_cut_free(&own);
     }
-    if (status == ATM_OK) {
-        double variance = pow(half_difference(&halves[0], &halves[1]), 2);
-        drift->error = sqrt(variance + variance_between(cut, drift, variance));
-    }
+    if (status == ATM_OK)
+        *error = half_difference(&halves[0], &halves[1], split);
     atm_drift_free(&halves[0]);
     atm_drift_free(&halves[1]);
     atm_mem_free(block);
     atm_mem_free(first);
+    return status;
+}
+
+/* The larger of both differences, and what lies between the measured places of time. */
+static enum atm_status find_error(const struct atm_drift_points *points,
+                                  const struct atm_drift_options *options,
+                                  const struct atm_drift_cut *cut, const struct atm_sink *sink,
+                                  struct atm_drift *drift, struct atm_err *err) {
+    struct split split = {.drift = drift, .cut = cut, .square = SQUARE_PIXELS * options->pixel};
+    split.turn = larger(1, drift->segment / TURNS_PER_SEGMENT);
+    double variance = 0, error = 0;
+    enum atm_status status = ATM_OK;
+    for (int kind = 0; kind < SPLIT_KINDS && status == ATM_OK; kind++) {
+        split.kind = (enum split_kind)kind;
+        status = compare_halves(points, options, &split, &error, err);
+        variance = fmax(variance, error * error);
+        atm_log_progress(sink, "drift", 2 + kind, 1 + SPLIT_KINDS, "%s", "");
+    }
+    if (status == ATM_OK)
+        drift->error = sqrt(variance + variance_between(cut, drift, variance));
     return status;
 }
 
@@ -230,12 +280,19 @@ enum atm_status atm_drift_estimate(const struct atm_drift_points *points,
                            "%td localizations in %td frames are too few to see a drift (at least "
                            "%d, in 3 frames)",
                            points->count, points->frames, 2 * FEW);
-    atm_log_progress(sink, "drift", 0, 2, "%s", "");
+    if (options->segment > points->frames / 3)
+        return atm_err_set(
+            err, ATM_USAGE,
+            "post.drift_segment_frames is %td: the movie has %td frames, and a drift "
+            "needs three segments at least",
+            options->segment, points->frames);
+    const bool check = options->check && options->method != ATM_DRIFT_FIDUCIALS;
+    const int parts = check ? 1 + SPLIT_KINDS : 1;
+    atm_log_progress(sink, "drift", 0, parts, "%s", "");
     enum atm_status status = run_once(points, options, drift, &cut, err);
-    atm_log_progress(sink, "drift", 1, 2, "%s", "");
-    if (status == ATM_OK && options->check && options->method != ATM_DRIFT_FIDUCIALS)
-        status = compare_halves(points, options, &cut, drift, err);
-    atm_log_progress(sink, "drift", 2, 2, "%s", "");
+    atm_log_progress(sink, "drift", 1, parts, "%s", "");
+    if (status == ATM_OK && check)
+        status = find_error(points, options, &cut, sink, drift, err);
     atm_drift_cut_free(&cut);
     if (status == ATM_OK)
         start_at_zero(drift);

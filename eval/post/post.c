@@ -112,6 +112,18 @@ static enum atm_status set_key(const struct atm_post_step *step, const char *key
     return status;
 }
 
+/* Cut KEY=VALUE off; *rest is moved behind it, NULL at the end. A comma belongs to the value where
+ * no other KEY= follows: fiducials=12.3 40.1, 55 20.5 */
+static char *take_argument(char **rest) {
+    char *part = *rest, *comma = strchr(part, ',');
+    while (comma && !memchr(comma + 1, '=', strcspn(comma + 1, ",")))
+        comma = strchr(comma + 1, ',');
+    if (comma)
+        *comma++ = '\0';
+    *rest = comma;
+    return part + strspn(part, " \t");
+}
+
 static enum atm_status set_arguments(const struct item *item, struct atm_post_config *config,
                                      struct atm_err *err) {
     char text[ATM_KEY_TEXT_SIZE], *rest = text;
@@ -121,9 +133,8 @@ static enum atm_status set_arguments(const struct item *item, struct atm_post_co
     if (item->step->whole)
         return set_key(item->step, item->step->whole, item->arguments, config, err);
     snprintf(text, sizeof text, "%s", item->arguments);
-    for (char *part; status == ATM_OK && (part = strsep(&rest, ",")) != NULL;) {
-        part += strspn(part, " \t");
-        char *equals = strchr(part, '=');
+    while (status == ATM_OK && rest) {
+        char *part = take_argument(&rest), *equals = strchr(part, '=');
         if (!equals)
             return atm_err_set(err, ATM_USAGE,
                                "post.steps: in %s(...) key=value is expected, not \"%.60s\"",

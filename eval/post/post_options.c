@@ -40,8 +40,8 @@ static const struct atm_key keys[] = {
     {"drift_check", ATM_KEY_BOOL, offsetof(struct atm_post_options, drift_check), "yes", 0, 0, NULL,
      "", "drift: estimate the error from two halves of the data"},
     NUMBER(link_radius_nm, DOUBLE, "auto", 0.01, 1e5, "nm",
-           "link: largest distance of localizations of one blink; auto: five times the median "
-           "precision"),
+           "link: largest distance of localizations of one blink; auto: 3.5 standard deviations of "
+           "their difference, as their precisions say (about five of these)"),
     NUMBER(link_gap, INT, "2", 0, 1e6, "frames",
            "link: frames that a blink may miss before it counts as another one"),
     NUMBER(density_radius_nm, DOUBLE, "50", 0.1, 1e5, "nm",

@@ -68,8 +68,11 @@ static enum atm_status run(struct atm_post *post, struct atm_err *err) {
     }
     if (status == ATM_OK) {
         status = atm_locs_median(locs, "nn_dist", &middle, err);
-        atm_post_note(post, "Median nearest neighbour", "%.4g nm (column nn_dist, in pixels)",
-                      middle * pixel);
+        if (middle < 0) /* of a single row */
+            atm_post_note(post, "Median nearest neighbour", "none (column nn_dist is -1)");
+        else
+            atm_post_note(post, "Median nearest neighbour", "%.4g nm (column nn_dist, in pixels)",
+                          middle * pixel);
     }
     atm_grid_free(&grid);
     return status;

@@ -52,7 +52,7 @@ static enum atm_status write_table(const struct atm_post *post, const struct atm
 }
 
 static enum atm_status write_plot(struct atm_post *post, const struct atm_drift *drift,
-                                  double pixel, struct atm_err *err) {
+                                  double pixel, bool corrected, struct atm_err *err) {
     const ptrdiff_t n = drift->frames;
     double *block = atm_mem_alloc(3 * (size_t)n, sizeof *block);
     if (!block)
@@ -64,7 +64,7 @@ static enum atm_status write_plot(struct atm_post *post, const struct atm_drift 
     }
     const struct atm_curve curves[] = {{.label = "x", .x = block, .y = block + n, .count = n},
                                        {.label = "y", .x = block, .y = block + 2 * n, .count = n}};
-    const struct atm_chart chart = {.title = "Drift",
+    const struct atm_chart chart = {.title = corrected ? "Drift" : "Not believed and not taken out",
                                     .x_label = "frame",
                                     .y_label = "drift (nm)",
                                     .curves = curves,
@@ -102,14 +102,25 @@ static void note(struct atm_post *post, const struct atm_drift *drift, double pi
                       pixel * drift->error);
 }
 
-/* Is the estimate good for something? False: it is worse than no correction. */
+/* Is what was found more than its error? It spreads by the drift and by the error: with half of its
+ * variance from the error, correcting begins to harm. The error comes from few independent pieces
+ * of time, so one that would be seen in the picture must be far smaller. precision: px, NAN unknown
+ */
+static bool is_worth(const struct atm_drift *drift, double precision) {
+    const double share = drift->error > precision ? 0.25 : M_SQRT1_2;
+    return drift->error <= share * spread(drift);
+}
+
+/* False: nothing is to be corrected. */
 static bool judge(struct atm_post *post, const struct atm_drift *drift, double precision,
                   double pixel) {
     if (isnan(drift->error))
         return true;
-    if (drift->error > spread(drift)) {
+    if (!(precision > 0)) /* what post.drift_pixel_nm stands for */
+        precision = post->config.post.drift_pixel_nm / pixel / 2;
+    if (!is_worth(drift, precision)) {
         atm_post_warn(post,
-                      "the two halves of the data do not agree on a drift (%.3g nm apart, drift "
+                      "the halves of the data do not agree on a drift (%.3g nm apart, drift "
                       "%.3g nm): nothing was corrected; there is none to be seen, or the data are "
                       "too sparse: try longer segments or another method",
                       2 * pixel * drift->error, pixel * spread(drift));
@@ -158,11 +169,12 @@ static enum atm_status correct(struct atm_post *post, const ptrdiff_t *first, pt
     if (status != ATM_OK)
         return status;
     note(post, &drift, pixel);
-    if (judge(post, &drift, precision, pixel))
+    const bool corrected = judge(post, &drift, precision, pixel);
+    if (corrected)
         apply(locs, first, &drift);
     status = write_table(post, &drift, pixel, err);
     if (status == ATM_OK)
-        status = write_plot(post, &drift, pixel, err);
+        status = write_plot(post, &drift, pixel, corrected, err);
     atm_drift_free(&drift);
     return status;
 }

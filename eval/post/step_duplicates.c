@@ -106,7 +106,9 @@ static enum atm_status run(struct atm_post *post, struct atm_err *err) {
     }
     if (status == ATM_OK) {
         atm_locs_keep(locs, keep);
-        atm_post_note(post, "Radius", "%.4g px", radius);
+        const double pixel = locs->head.pixel_size_nm;
+        atm_post_note(post, "Radius", pixel > 0 ? "%.4g nm" : "%.4g px",
+                      pixel > 0 ? radius * pixel : radius);
         atm_post_note(post, "Duplicates removed", "%td of %td", rows - locs->count, rows);
     }
     atm_grid_free(&grid);

@@ -10,6 +10,15 @@ struct times {
     ptrdiff_t count;
 };
 
+/* of: what was averaged over. */
+static void note_mean(struct atm_post *post, const char *key, struct times times, const char *of) {
+    if (times.count)
+        atm_post_note(post, key, "%.4g frames (of %td %s)", times.sum / (double)times.count,
+                      times.count, of);
+    else
+        atm_post_note(post, key, "unknown: there are no %s", of);
+}
+
 static void note_times(struct atm_post *post) {
     const struct atm_locs *locs = &post->locs;
     const double *len = atm_locs_find(locs, "len"), *dark = atm_locs_find(locs, "dark");
@@ -21,10 +30,8 @@ static void note_times(struct atm_post *post) {
         if (dark[i] >= 0)
             off.sum += dark[i], off.count++;
     }
-    atm_post_note(post, "Mean on time", "%.4g frames (of %td whole blinks)",
-                  on.count ? on.sum / (double)on.count : NAN, on.count);
-    atm_post_note(post, "Mean dark time", "%.4g frames (%td blinks at a place that was on before)",
-                  off.count ? off.sum / (double)off.count : NAN, off.count);
+    note_mean(post, "Mean on time", on, "blinks that begin and end in the movie");
+    note_mean(post, "Mean dark time", off, "blinks at a place that was on before");
     atm_post_note(post, "Places", "%td", locs->count - off.count);
 }
 

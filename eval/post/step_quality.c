@@ -185,6 +185,11 @@ static enum atm_status add_plot(struct page *p, const struct plot *plot, struct 
     return status;
 }
 
+struct map {
+    const char *column, *caption;
+    bool length; /* px in the table, nm on the page */
+};
+
 /* Means over tiles of the field; NAN where there are none. */
 static void fill_map(const struct atm_locs *locs, const double *values, const struct range *range,
                      double unit, float *map) {
@@ -203,38 +208,40 @@ static void fill_map(const struct atm_locs *locs, const double *values, const st
         map[t] = n[t] > 0 ? (float)(unit * sum[t] / n[t]) : NAN;
 }
 
-static enum atm_status add_maps(struct page *p, struct atm_err *err) {
-    static const struct {
-        const char *column, *caption;
-        bool length;
-    } maps[] = {{"sx", "PSF sigma", true}, {"bg", "background", false}, {"lpx", "precision", true}};
-    enum { MAPS = 3 };
+/* One map with its caption. False: the column is not there. */
+static bool make_map(const struct page *p, const struct map *map, float *image, char caption[80],
+                     struct atm_panel *panel) {
     const struct atm_locs *locs = &p->post->locs;
+    const double *values = atm_locs_find(locs, map->column);
+    const bool nm = map->length && p->pixel > 0;
+    struct range range, shown = {INFINITY, -INFINITY};
+    if (!values || !find_range(values, locs->count, p->scratch, &range))
+        return false;
+    fill_map(locs, values, &range, nm ? p->pixel : 1, image);
+    for (int t = 0; t < TILES * TILES; t++) {
+        shown.low = fmin(shown.low, (double)image[t]); /* drops NAN */
+        shown.high = fmax(shown.high, (double)image[t]);
+    }
+    snprintf(caption, 80, "%s %.4g to %.4g %s", map->caption, shown.low, shown.high,
+             nm            ? "nm"
+             : map->length ? "px"
+                           : "photons");
+    *panel =
+        (struct atm_panel){.image = image, .caption = caption, .lo = shown.low, .hi = shown.high};
+    return true;
+}
+
+static enum atm_status add_maps(struct page *p, struct atm_err *err) {
+    static const struct map maps[] = {
+        {"sx", "PSF sigma", true}, {"bg", "background", false}, {"lpx", "precision", true}};
+    enum { MAPS = sizeof maps / sizeof *maps };
     float images[MAPS][TILES * TILES];
     char captions[MAPS][80];
-    struct atm_panel panels[MAPS] = {{.image = NULL}};
+    struct atm_panel panels[MAPS];
     int count = 0;
-    for (int m = 0; m < MAPS && locs->head.width > 0 && locs->head.height > 0; m++) {
-        const double *values = atm_locs_find(locs, maps[m].column);
-        const bool nm = maps[m].length && p->pixel > 0;
-        struct range range;
-        if (!values || !find_range(values, locs->count, p->scratch, &range))
-            continue;
-        fill_map(locs, values, &range, nm ? p->pixel : 1, images[count]);
-        struct range shown = {INFINITY, -INFINITY};
-        for (int t = 0; t < TILES * TILES; t++) {
-            shown.low = fmin(shown.low, (double)images[count][t]); /* drops NAN */
-            shown.high = fmax(shown.high, (double)images[count][t]);
-        }
-        snprintf(captions[count], sizeof captions[count], "%s %.4g to %.4g%s", maps[m].caption,
-                 shown.low, shown.high,
-                 nm               ? " nm"
-                 : maps[m].length ? " px"
-                                  : " photons");
-        panels[count] = (struct atm_panel){.image = images[count], .caption = captions[count]};
-        panels[count].lo = shown.low, panels[count].hi = shown.high;
-        count++;
-    }
+    const bool has_field = p->post->locs.head.width > 0 && p->post->locs.head.height > 0;
+    for (int m = 0; m < MAPS && has_field; m++)
+        count += make_map(p, &maps[m], images[count], captions[count], &panels[count]);
     if (!count)
         return ATM_OK;
     const struct atm_panel_sheet sheet = {

@@ -3,6 +3,7 @@
 #include "outfile.h"
 #include "paths.h"
 #include "stages.h"
+#include <stdbool.h>
 #include <stdio.h>
 
 static enum atm_status print_scores(struct atm_call *call, const struct atm_scores *scores,
@@ -10,13 +11,16 @@ static enum atm_status print_scores(struct atm_call *call, const struct atm_scor
     char *json = atm_stage_score_json(scores);
     char *text = call->json ? NULL : atm_stage_score_text(scores);
     const char *report = call->json ? json : text;
+    const bool page = call->output && !call->json && atm_path_ends(call->output, ".html");
     enum atm_status status = json && report ? ATM_OK : atm_err_memory(err, "the report");
-    if (!status && call->output && !call->json && atm_path_ends(call->output, ".html"))
+    if (!status && page)
         status = atm_stage_score_page(scores, call->output, err);
     else if (!status && call->output)
         status = atm_outfile_write_text(call->output, report, err);
-    else if (!status && (!call->quiet || call->json))
+    if (!status && (!call->output || page) && (!call->quiet || call->json))
         fputs(report, stdout);
+    if (!status && call->output)
+        atm_log(call->sink, ATM_LOG_INFO, "wrote %s", call->output);
     if (!status)
         status = atm_limits_check(call, json, err);
     atm_mem_free(text);

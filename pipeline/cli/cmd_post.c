@@ -75,6 +75,8 @@ static enum atm_status process(const struct atm_call *call, const struct atm_pos
     enum atm_status status =
         atm_table_read(call->args[0], call->config.camera.pixel_size_nm, table, err);
     if (!status)
+        status = atm_outputs_check_units(call->outputs, table->pixel_size_nm, err);
+    if (!status)
         status = atm_post_run(config, stem, call->sink, table, &result, err);
     if (!status)
         status = make_provenance(call, result.provenance, table, err);

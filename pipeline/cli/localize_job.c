@@ -157,6 +157,9 @@ enum atm_status atm_localize_job(const struct atm_call *call, const char *movie,
     if (!status)
         status = atm_stage_open(movie, &call->config, call->sink, &job.source, err);
     if (!status)
+        status = atm_outputs_check_units(outputs, atm_source_info(job.source)->camera.pixel_size_nm,
+                                         err);
+    if (!status)
         status = get_model(&job, err);
     if (!status)
         status = stamped ? localize_stamped(&job, err) : localize(&job, err);

@@ -24,6 +24,14 @@ enum atm_status atm_outputs_check(const char *const *outputs, const char *input,
     return status;
 }
 
+enum atm_status atm_outputs_check_units(const char *const *outputs, double pixel_size_nm,
+                                        struct atm_err *err) {
+    enum atm_status status = ATM_OK;
+    for (; !status && *outputs; outputs++)
+        status = atm_table_check_units(*outputs, pixel_size_nm, err);
+    return status;
+}
+
 enum atm_status atm_outputs_check_columns(const struct atm_config *config, struct atm_err *err) {
     enum atm_status status = atm_table_check_columns(config->output.columns, err);
     return status ? atm_err_prefix(err, "output.columns: ") : ATM_OK;

@@ -10,6 +10,9 @@
  * written to, and none of them that input (NULL: none)? */
 enum atm_status atm_outputs_check(const char *const *outputs, const char *input,
                                   struct atm_err *err);
+/* The same once the pixel size is known, or known to be unknown (NAN): formats in nm need it. */
+enum atm_status atm_outputs_check_units(const char *const *outputs, double pixel_size_nm,
+                                        struct atm_err *err);
 /* The same for [output], where only columns that localizing gives can be asked for. */
 enum atm_status atm_outputs_check_columns(const struct atm_config *config, struct atm_err *err);
 /* Write all of them, each with the columns of [output], and say so. */

@@ -11,6 +11,7 @@
 #include <gsl/gsl_statistics_double.h>
 #include <limits.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,12 +36,9 @@ static enum atm_status put_picture(const struct sheet *sheet, struct atm_err *er
         options.max_size = PICTURE_PX;
     name_figure(sheet, "picture.png", path);
     enum atm_status status = atm_render_png(path, sheet->input->found, &options, err);
-    return status
-               ? status
-               : atm_html_image(sheet->page, path,
-                                "All localizations, each blurred by its own uncertainty; the bar "
-                                "gives the scale.",
-                                err);
+    return status ? status
+                  : atm_html_image(sheet->page, path, "All localizations, drawn as [render] says.",
+                                   err);
 }
 
 /* Rows [first, end) of a frame in a table that is sorted by frame. */
@@ -120,15 +118,55 @@ static enum atm_status put_examples(const struct sheet *sheet, struct atm_err *e
 
 /* ---- sections ---- */
 
-static double median_width(const struct atm_table *found) {
-    double *values = atm_mem_alloc((size_t)found->count + 1, sizeof *values);
+/* Of a real member of the rows, at that offset; values that are not above 0 are unknown. NAN: none
+ * is known. */
+static double median_of(const struct atm_table *found, size_t member) {
+    double *values = atm_mem_alloc((size_t)found->count + 1, sizeof *values), value;
     size_t count = 0;
-    for (ptrdiff_t i = 0; values && i < found->count; i++)
-        if (found->rows[i].sx > 0)
-            values[count++] = found->rows[i].sx;
+    for (ptrdiff_t i = 0; values && i < found->count; i++) {
+        memcpy(&value, (const char *)&found->rows[i] + member, sizeof value);
+        if (value > 0 && isfinite(value))
+            values[count++] = value;
+    }
     double median = count ? gsl_stats_median(values, 1, count) : NAN;
     atm_mem_free(values);
     return median;
+}
+
+/* Without truth: what a microscopist asks a table first. */
+static void put_key_figures(const struct sheet *sheet) {
+    const struct atm_table *found = sheet->input->found;
+    const struct atm_source_info *info = atm_source_info(sheet->input->source);
+    const double nm = info->camera.pixel_size_nm, length = nm > 0 ? nm : 1;
+    const char *light = info->photons ? "" : " ADU", *unit = nm > 0 ? " nm" : " px";
+    const struct {
+        double value;
+        const char *unit, *label, *meaning;
+    } rows[] = {
+        {(double)found->count, "", "Localizations", "Each is one emitter in one frame."},
+        {(double)found->count / (double)info->frames, "", "Per frame", "Mean over the movie."},
+        {median_of(found, offsetof(struct atm_loc, photons)), light, "Brightness",
+         info->photons ? "Median photons of a localization."
+                       : "Median light of a localization; the camera's gain is not known."},
+        {median_of(found, offsetof(struct atm_loc, background)), light, "Background",
+         "Median, per pixel."},
+        {length * median_of(found, offsetof(struct atm_loc, x_unc)), unit, "Precision",
+         "Median standard deviation in x that the localizations state themselves."},
+        {length * median_of(found, offsetof(struct atm_loc, sx)), unit, "PSF sigma",
+         "Width of an emitter's image, as measured on the movie."},
+    };
+    enum { ROWS = sizeof rows / sizeof *rows };
+    struct atm_html_figure figures[ROWS];
+    char texts[ROWS][40];
+    int count = 0;
+    for (int i = 0; i < ROWS; i++) {
+        if (isnan(rows[i].value))
+            continue;
+        snprintf(texts[count], sizeof *texts, i ? "%.4g%s" : "%.0f%s", rows[i].value, rows[i].unit);
+        figures[count] = (struct atm_html_figure){texts[count], rows[i].label, rows[i].meaning};
+        count++;
+    }
+    atm_html_figures(sheet->page, figures, count);
 }
 
 static enum atm_status put_network(const struct sheet *sheet, struct atm_err *err) {
@@ -151,8 +189,9 @@ static enum atm_status put_network(const struct sheet *sheet, struct atm_err *er
                            "falls, the network learns the noise.",
                            err);
     if (!status)
-        status =
-            atm_psf_chart_put(sheet->page, in->model, median_width(in->found), sheet->figures, err);
+        status = atm_psf_chart_put(sheet->page, in->model,
+                                   median_of(in->found, offsetof(struct atm_loc, sx)),
+                                   sheet->figures, err);
     if (!status)
         status = atm_stage_blocks(in->source, in->model, in->found, in->truth, blocks, NULL, err);
     return status
@@ -187,9 +226,8 @@ static enum atm_status put_found(const struct sheet *sheet, struct atm_err *err)
         atm_score_page_key_figures(sheet->page, in->scores->entries[0].report);
     } else {
         atm_html_section(sheet->page, "What was found");
-        atm_html_text(sheet->page,
-                      "%td localizations in %td frames. There is no truth to compare them with.",
-                      in->found->count, atm_source_info(in->source)->frames);
+        put_key_figures(sheet);
+        atm_html_text(sheet->page, "There is no truth to compare them with.");
     }
     if (in->scores && in->scores->count > 1) {
         atm_html_section(sheet->page, "Beside other programs");

@@ -245,24 +245,18 @@ bool atm_table_has_place(const struct atm_loc *row) {
     return row->frame >= 0 && isfinite(row->x) && isfinite(row->y);
 }
 
-enum atm_status atm_table_need_pixel_size(const char *path, const struct atm_table *table,
-                                          struct atm_err *err) {
-    if (table->pixel_size_nm > 0 && isfinite(table->pixel_size_nm))
-        return ATM_OK;
-    return atm_err_set(err, ATM_FAIL,
-                       "%s: this format's positions are in nm and the pixel size is unknown; give "
-                       "it (--set camera.pixel_size_nm=...) or write .px.csv",
-                       path);
-}
-
 /* Writers by name; the longer ending stands before the one that it contains. */
 static const struct {
     const char *ending;
     atm_table_writer *write;
+    bool in_nm; /* positions, so that the pixel size must be known */
 } writers[] = {
-    {".px.csv", atm_table_write_plain},     {".challenge.csv", atm_table_write_challenge},
-    {".csv", atm_table_write_thunderstorm}, {".decode.h5", atm_table_write_decode},
-    {".hdf5", atm_table_write_picasso},     {".h5", atm_table_write_picasso},
+    {".px.csv", atm_table_write_plain, false},
+    {".challenge.csv", atm_table_write_challenge, true},
+    {".csv", atm_table_write_thunderstorm, true},
+    {".decode.h5", atm_table_write_decode, false},
+    {".hdf5", atm_table_write_picasso, false},
+    {".h5", atm_table_write_picasso, false},
 };
 enum { WRITER_COUNT = sizeof writers / sizeof *writers };
 
@@ -293,6 +287,16 @@ enum atm_status atm_table_check_name(const char *path, struct atm_err *err) {
                        path);
 }
 
+enum atm_status atm_table_check_units(const char *path, double pixel_size_nm, struct atm_err *err) {
+    int writer = find_writer(path);
+    if (writer < 0 || !writers[writer].in_nm || (pixel_size_nm > 0 && isfinite(pixel_size_nm)))
+        return ATM_OK;
+    return atm_err_set(err, ATM_FAIL,
+                       "%s: this format's positions are in nm and the pixel size is unknown; give "
+                       "it (--set camera.pixel_size_nm=...) or write .px.csv",
+                       path);
+}
+
 enum atm_status atm_table_write(const char *path, const struct atm_table *table, ptrdiff_t *dropped,
                                 struct atm_err *err) {
     return atm_table_write_columns(path, table, NULL, dropped, err);
@@ -308,7 +312,9 @@ enum atm_status atm_table_write_columns(const char *path, const struct atm_table
         return atm_table_check_name(path, err);
     dropped = dropped ? dropped : &ignored;
     *dropped = 0;
-    enum atm_status status = atm_table_choose(columns, table, &choice, err);
+    enum atm_status status = atm_table_check_units(path, table->pixel_size_nm, err);
+    if (status == ATM_OK)
+        status = atm_table_choose(columns, table, &choice, err);
     return status ? status : writers[writer].write(path, table, &choice, dropped, err);
 }
 

@@ -70,9 +70,6 @@ atm_table_writer atm_table_write_picasso, atm_table_write_decode, atm_table_writ
     atm_table_write_challenge, atm_table_write_plain;
 /* True for a row that every format can place. */
 bool atm_table_has_place(const struct atm_loc *row);
-/* Fails, and says what to do, where a format in nm cannot do without the pixel size. */
-enum atm_status atm_table_need_pixel_size(const char *path, const struct atm_table *table,
-                                          struct atm_err *err);
 
 /* Side files. "<path without extension><suffix>", owned by the caller; NULL when out of memory. */
 char *atm_table_side_path(const char *path, const char *suffix);

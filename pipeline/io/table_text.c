@@ -208,9 +208,7 @@ enum atm_status atm_table_write_thunderstorm(const char *path, const struct atm_
                                              ptrdiff_t *dropped, struct atm_err *err) {
     struct atm_outfile file = {0};
     struct text_job job = {table, choice, 0};
-    enum atm_status status = atm_table_need_pixel_size(path, table, err);
-    if (status == ATM_OK)
-        status = atm_outfile_begin(&file, path, err);
+    enum atm_status status = atm_outfile_begin(&file, path, err);
     if (status == ATM_OK)
         status = write_file(&file, &job, put_thunderstorm, err);
     if (status == ATM_OK)
@@ -226,8 +224,7 @@ enum atm_status atm_table_write_challenge(const char *path, const struct atm_tab
                                           const struct atm_table_choice *choice, ptrdiff_t *dropped,
                                           struct atm_err *err) {
     struct text_job job = {table, choice, 0};
-    enum atm_status status = atm_table_need_pixel_size(path, table, err);
-    return status ? status : write_alone(path, &job, put_challenge, dropped, err);
+    return write_alone(path, &job, put_challenge, dropped, err);
 }
 
 enum atm_status atm_table_write_plain(const char *path, const struct atm_table *table,

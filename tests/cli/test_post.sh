@@ -130,5 +130,7 @@ refuses 2 'would replace the input' "$atomloc" post linked.hdf5 density -o linke
 refuses 1 'no table format has this ending' "$atomloc" post movie.h5 density -o bad.txt
 refuses 1 'step 2, link: there are no rows to work on' "$atomloc" post movie.h5 'filter(x > 1e9)' link -o bad.hdf5
 refuses 1 'too few to see a drift' "$atomloc" post foreign.hdf5 drift -o bad.hdf5
-nothing_left bad.hdf5 bad.yaml bad_drift.png
+printf 'frame,x_px,y_px,photons\n3,4.5,6.25,700\n' >pixels.csv
+refuses 1 'bad\.csv: .*pixel size is unknown' "$atomloc" post pixels.csv render -o bad.csv
+nothing_left bad.hdf5 bad.yaml bad_drift.png bad_render.png
 finish

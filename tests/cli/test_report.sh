@@ -69,6 +69,15 @@ succeeds "again" "$atomloc" run "$tiny" -o again --set synth.frames=48 --set tra
 diff <(sed 's/>run</>again</g' run/report.html) again/report.html >/dev/null || fail "the report has other bytes on one thread"
 succeeds "page of eval" "$atomloc" eval run/movie.h5 run/locs.hdf5 decode.h5 -o scores.html
 grep -q 'Side by side' scores.html || fail "eval's page does not compare"
+grep -qE '^decode\.h5 ' stdout && grep -q '^wrote scores\.html$' stderr || fail "eval -o does not say what it did"
+
+# --- Without truth: what there is to say about the table
+succeeds "a movie without truth" "$atomloc" convert run/movie.h5 plain.tif
+succeeds "its report" "$atomloc" run "$tiny" -o real --set run.stages=train,localize,report \
+    --set input.path=plain.tif --set input.frame_count=24 --set train.steps=10
+for word in '<span>Per frame' 'Median photons of a localization' ' nm</b><span>Precision' 'There is no truth'; do
+    grep -q "$word" real/report.html || fail "the report without truth has no \"$word\""
+done
 
 # --- In a browser, where there is one: no message on its console, nothing asked for
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome)

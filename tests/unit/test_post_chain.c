@@ -178,6 +178,8 @@ static void chains_are_checked_before_the_work(void **state) {
         {"drift(method=rc)", "rc"},
         {"drift(rcc)", "key=value is expected, not \"rcc\""},
         {"drift(fiducials=1 2 3)", "is no list of places"},
+        {"drift(check=no, fiducials=1 2, 3, method=rcc)", "\"1 2, 3\" is no list of places"},
+        {"drift(method=rcc, 4)", "rcc, 4"},
         {"render(region=1 2 3)", "is no region"},
         {"link(gap=-1)", "link_gap"},
     };
@@ -190,7 +192,8 @@ static void chains_are_checked_before_the_work(void **state) {
     }
     struct atm_err err = {0};
     struct atm_post_config good = case_steps(
-        " filter(photons > 3 and (x < 2 or y in 1..4)) ,drift( method = rcc , check=no ),link ");
+        " filter(photons > 3 and (x < 2 or y in 1..4)) ,drift( method = rcc , check=no ),link, "
+        "drift(fiducials=1.5 2, 3 4, check=no), render(region=1, 2, 3.5, 4, zoom=2)");
     if (atm_post_check(&good, &err) != ATM_OK)
         fail_msg("%s", err.text);
 }
@@ -234,6 +237,69 @@ static void steps_leave_their_notes(void **state) {
     assert_null(result.report);
     assert_int_equal(c.table.count, 0);
     case_free(&c);
+}
+
+/* How far the step drift moves the rows, nm rms. */
+static double moved_by_drift(const struct case_options *options) {
+    struct atm_err err = {0};
+    struct post_case c = case_make(options);
+    struct atm_post_result result;
+    struct atm_post_config config = case_steps("drift");
+    const ptrdiff_t rows = c.table.count;
+    double *x = malloc((size_t)rows * sizeof *x), square = 0;
+    for (ptrdiff_t i = 0; i < rows; i++)
+        x[i] = c.table.rows[i].x;
+    if (atm_post_run(&config, at("out"), NULL, &c.table, &result, &err) != ATM_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(c.table.count, rows);
+    for (ptrdiff_t i = 0; i < rows; i++)
+        square += pow(CASE_PIXEL_NM * (c.table.rows[i].x - x[i]), 2) / (double)rows;
+    assert_int_equal(remove(at("out_drift.csv")), 0);
+    assert_int_equal(remove(at("out_drift.png")), 0);
+    free(x);
+    atm_post_result_free(&result);
+    case_free(&c);
+    return sqrt(square);
+}
+
+/* Short movies without drift: what is found in them, up to a micrometre, is not taken out. */
+static void what_stands_still_is_not_moved(void **state) {
+    (void)state;
+    const struct case_options cases[] = {
+        {.frames = 300, .side = 32, .per_frame = 5, .seed = 3},
+        {.frames = 500, .side = 64, .per_frame = 8, .seed = 2},
+        {.frames = 1000, .side = 64, .per_frame = 4, .seed = 4},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        assert_true(moved_by_drift(&cases[k]) < 10);
+    const struct case_options drifting = {
+        .frames = 1500, .side = 40, .per_frame = 10, .trend_nm = 600, .seed = 1};
+    double moved = moved_by_drift(&drifting); /* a ramp from 0 to 600: 346 rms */
+    assert_true(moved > 300 && moved < 400);
+}
+
+/* What a single row cannot tell is said in words. */
+static void one_row_is_enough(void **state) {
+    (void)state;
+    struct atm_err err = {0};
+    struct atm_table table;
+    struct atm_post_result result;
+    struct atm_loc row = atm_loc_empty();
+    row.frame = 0, row.x = 4.5, row.y = 5.25, row.photons = 700, row.x_unc = row.y_unc = 0.1;
+    atm_table_init(&table);
+    table.pixel_size_nm = 120, table.frames = 1, table.height = table.width = 16;
+    assert_int_equal(atm_table_append(&table, &row, NULL), ATM_OK);
+    struct atm_post_config config = case_steps("duplicates, density, link, render, quality");
+    if (atm_post_run(&config, at("out"), NULL, &table, &result, &err) != ATM_OK)
+        fail_msg("%s", err.text);
+    assert_non_null(strstr(result.report, "Radius                       36 nm"));
+    assert_non_null(strstr(result.report, "none (column nn_dist is -1)"));
+    assert_non_null(strstr(result.report, "unknown: there are no blinks that begin and end"));
+    assert_null(strstr(result.report, "nan"));
+    assert_int_equal(remove(at("out_render.png")), 0);
+    assert_int_equal(remove(at("out_report.html")), 0);
+    atm_post_result_free(&result);
+    atm_table_free(&table);
 }
 
 /* A whole chain on one and on two threads: the same numbers and words. */
@@ -293,6 +359,8 @@ int main(void) {
         cmocka_unit_test(mistakes_are_named_with_their_place),
         cmocka_unit_test(chains_are_checked_before_the_work),
         cmocka_unit_test(steps_leave_their_notes),
+        cmocka_unit_test(what_stands_still_is_not_moved),
+        cmocka_unit_test(one_row_is_enough),
         cmocka_unit_test(threads_change_nothing),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);

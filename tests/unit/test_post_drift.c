@@ -39,13 +39,18 @@ static struct run prepare(const struct case_options *options) {
     return r;
 }
 
-static enum atm_status estimate(struct run *r, int method, bool check, struct atm_err *err) {
+static enum atm_status estimate_by(struct run *r, const struct atm_drift_options *options,
+                                   struct atm_err *err) {
     const struct atm_drift_points points = {
         r->locs.count, r->c.frames, r->locs.x, r->locs.y, atm_locs_find(&r->locs, "photons"),
         r->first};
+    return atm_drift_estimate(&points, options, NULL, &r->drift, err);
+}
+
+static enum atm_status estimate(struct run *r, int method, bool check, struct atm_err *err) {
     const struct atm_drift_options options = {
         .method = method, .range = 25, .pixel = 0.2, .radius = 1.5, .share = 0.8, .check = check};
-    return atm_drift_estimate(&points, &options, NULL, &r->drift, err);
+    return estimate_by(r, &options, err);
 }
 
 static void release(struct run *r) {
@@ -138,6 +143,35 @@ static void the_error_is_known(void **state) {
     release(&r);
 }
 
+/* Places by chance, which stand still: what is found is all error, and both halves must not find
+ * the same, as those do that are cut from the field alone (they said 0.25 of it). */
+static void chance_is_not_believed(void **state) {
+    (void)state;
+    enum { ROWS = 4000, FRAMES = 1000 };
+    static double x[ROWS], y[ROWS];
+    static ptrdiff_t first[FRAMES + 1];
+    struct atm_rng rng;
+    struct atm_drift drift;
+    atm_rng_init(&rng, 1, ATM_RNG_TEST, 7);
+    for (ptrdiff_t i = 0; i < ROWS; i++)
+        x[i] = 2 + 60 * atm_rng_uniform(&rng), y[i] = 2 + 60 * atm_rng_uniform(&rng);
+    for (ptrdiff_t f = 0; f <= FRAMES; f++)
+        first[f] = f * ROWS / FRAMES;
+    const struct atm_drift_points points = {ROWS, FRAMES, x, y, NULL, first};
+    const struct atm_drift_options options = {
+        .method = ATM_DRIFT_AIM, .range = 25, .pixel = 0.2, .check = true};
+    assert_int_equal(atm_drift_estimate(&points, &options, NULL, &drift, NULL), ATM_OK);
+    double sum[2] = {0, 0}, square = 0;
+    for (ptrdiff_t f = 0; f < FRAMES; f++) {
+        sum[0] += drift.x[f] / FRAMES, sum[1] += drift.y[f] / FRAMES;
+        square += (drift.x[f] * drift.x[f] + drift.y[f] * drift.y[f]) / FRAMES;
+    }
+    double found = sqrt((square - sum[0] * sum[0] - sum[1] * sum[1]) / 2);
+    assert_true(found > 0.1); /* px, or this is no test */
+    assert_true(drift.error > M_SQRT1_2 * found);
+    atm_drift_free(&drift);
+}
+
 /* Hardly any localizations: a large error is said, or nothing at all. */
 static void sparse_data_are_not_believed(void **state) {
     (void)state;
@@ -157,6 +191,9 @@ static void sparse_data_are_not_believed(void **state) {
     release(&r);
     options.per_frame = 8;
     r = prepare(&options);
+    const struct atm_drift_options long_segments = {.range = 25, .pixel = 0.2, .segment = 134};
+    assert_int_equal(estimate_by(&r, &long_segments, &err), ATM_USAGE);
+    assert_non_null(strstr(err.text, "is 134: the movie has 400 frames"));
     assert_int_equal(estimate(&r, ATM_DRIFT_FIDUCIALS, true, &err), ATM_FAIL);
     assert_non_null(strstr(err.text, "no fiducials"));
     release(&r);
@@ -169,6 +206,7 @@ int main(void) {
         cmocka_unit_test(four_fiducials_find_it_better),
         cmocka_unit_test(a_segment_is_not_compared_with_itself),
         cmocka_unit_test(the_error_is_known),
+        cmocka_unit_test(chance_is_not_believed),
         cmocka_unit_test(sparse_data_are_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
