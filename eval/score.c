@@ -19,7 +19,8 @@ static struct atm_score_pair pair_of(const struct atm_score_case *c, ptrdiff_t i
                                .true_photons = NAN,
                                .found_photons = NAN,
                                .stated_photons = NAN,
-                               .photon_origin = c->photon_origin};
+                               .photon_origin = c->photon_origin,
+                               .blend = c->blend[i]};
     if (f->row < 0)
         return p; /* a control */
     const struct atm_loc *found = &c->found->rows[f->row];

@@ -52,6 +52,7 @@ struct atm_score {
     double pull_y_mean, pull_y_sd;
     double pull_within; /* share of both axes' pulls in -1..1: 0.683 */
     double photon_pull_mean, photon_pull_sd;
+    double pull_resolved; /* root mean square of both axes' pulls, blends left out: 1 */
 };
 
 /* Apply axes, scale and shifts to the localizations. Fails on a shift where no pixel size is known.

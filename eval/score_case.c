@@ -186,10 +186,11 @@ enum atm_status atm_score_case_init(struct atm_score_case *c, const struct atm_t
         crop(&c->truth_list, &c->geometry, options->border_nm);
         crop(&c->found_list, &c->geometry, options->border_nm);
         c->pair = atm_mem_alloc((size_t)c->truth_list.count, sizeof *c->pair);
+        c->blend = atm_mem_alloc((size_t)c->truth_list.count, sizeof *c->blend);
         c->scratch = atm_mem_alloc((size_t)c->truth_list.count, sizeof *c->scratch);
         for (ptrdiff_t i = 0; i < truth->count && !(c->photon_origin > 0); i++)
             c->photon_origin = isfinite(truth->rows[i].photons) ? truth->rows[i].photons : 0;
-        if (!c->pair || !c->scratch)
+        if (!c->pair || !c->blend || !c->scratch)
             status = atm_err_memory(err, "scoring");
     }
     if (status != ATM_OK)
@@ -201,14 +202,44 @@ void atm_score_case_free(struct atm_score_case *c) {
     atm_mem_free(c->truth_list.points);
     atm_mem_free(c->found_list.points);
     atm_mem_free(c->pair);
+    atm_mem_free(c->blend);
     atm_mem_free(c->scratch);
     *c = (struct atm_score_case){0};
+}
+
+/* Which pairs are blends: missed emitters are matched with all localizations again. */
+static enum atm_status find_blends(struct atm_score_case *c, struct atm_err *err) {
+    const struct atm_match_list *truth = &c->truth_list;
+    struct atm_match_list missed = {atm_mem_alloc((size_t)truth->count, sizeof *missed.points), 0};
+    ptrdiff_t *second = atm_mem_alloc((size_t)truth->count, sizeof *second);
+    bool *taken = atm_mem_alloc((size_t)c->found_list.count, sizeof *taken); /* all false */
+    enum atm_status status =
+        missed.points && second && taken ? ATM_OK : atm_err_memory(err, "the score");
+    if (status == ATM_OK) {
+        for (ptrdiff_t i = 0; i < truth->count; i++)
+            if (c->pair[i] < 0)
+                missed.points[missed.count++] = truth->points[i];
+        status = atm_match_frames(&missed, &c->found_list, c->tolerance_nm, c->method, second, err);
+    }
+    if (status == ATM_OK) {
+        for (ptrdiff_t i = 0; i < missed.count; i++)
+            if (second[i] >= 0)
+                taken[second[i]] = true;
+        for (ptrdiff_t i = 0; i < truth->count; i++)
+            c->blend[i] = c->pair[i] >= 0 && taken[c->pair[i]];
+    }
+    atm_mem_free(missed.points);
+    atm_mem_free(second);
+    atm_mem_free(taken);
+    return status;
 }
 
 enum atm_status atm_score_case_match(struct atm_score_case *c, double tolerance_nm,
                                      struct atm_err *err) {
     c->tolerance_nm = tolerance_nm;
-    return atm_match_frames(&c->truth_list, &c->found_list, tolerance_nm, c->method, c->pair, err);
+    enum atm_status status =
+        atm_match_frames(&c->truth_list, &c->found_list, tolerance_nm, c->method, c->pair, err);
+    return status ? status : find_blends(c, err);
 }
 
 enum atm_status atm_score_threshold(const struct atm_table *truth, double quantile, double *photons,

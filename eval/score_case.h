@@ -25,6 +25,8 @@ struct atm_score_case {
     struct atm_match_list truth_list, found_list; /* owned: rows inside the border, x, y in nm
                                                    * from the field's outer corner */
     ptrdiff_t *pair;                              /* owned: found_list index per truth_list entry */
+    bool *blend;                                  /* owned, as long as pair: has a pair whose
+                                                   * localization stands for a missed one too */
     double *scratch;                              /* owned: as long as pair */
     double tolerance_nm;                          /* of pair */
     double photon_origin;                         /* about what the photons are */
@@ -46,7 +48,7 @@ enum atm_status atm_score_case_init(struct atm_score_case *c, const struct atm_t
                                     enum atm_score_candidate candidate, struct atm_err *err);
 void atm_score_case_free(struct atm_score_case *c);
 
-/* Fill pair; to be called before counting, again for another tolerance. */
+/* Fill pair and blend; to be called before counting, again for another tolerance. */
 enum atm_status atm_score_case_match(struct atm_score_case *c, double tolerance_nm,
                                      struct atm_err *err);
 

@@ -34,6 +34,7 @@ const struct atm_score_figure atm_score_figures[] = {
     FIGURE(pull_y_mean, "pull y, mean", 3, 1),
     FIGURE(pull_y_sd, "pull y, sd", 3, 1),
     FIGURE(pull_within, "pulls within 1", 3, 1),
+    FIGURE(pull_resolved, "pull of resolved [10]", 3, 1),
     FIGURE(photon_pull_mean, "pull photons, mean", 3, 1),
     FIGURE(photon_pull_sd, "pull photons, sd", 3, 1),
 };

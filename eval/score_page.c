@@ -148,7 +148,9 @@ static void put_conventions(struct atm_html *page, const struct atm_score_report
               "[6] mean and root mean square of (found - true) / true. [7] least error of any "
               "unbiased fit, neighbours included; pairs whose limit is above a third of the "
               "tolerance left out. [8] of the uncertainties that the localizations state. "
-              "[9] (found - true) / stated uncertainty.");
+              "[9] (found - true) / stated uncertainty. [10] its root mean square without blends, "
+              "localizations that stand for a missed emitter too (missed emitters matched with the "
+              "localizations by the same rules).");
     atm_html_text(
         page,
         "Controls, what a result must beat (Jaccard at %g and %g nm): the truth of the "

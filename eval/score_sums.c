@@ -27,6 +27,10 @@ static void add_stated(double *of, const struct atm_score_pair *p) {
     of[ATM_SUM_PULL_Y] += y;
     of[ATM_SUM_PULL_YY] += y * y;
     of[ATM_SUM_PULL_WITHIN] += (fabs(x) <= 1) + (fabs(y) <= 1);
+    if (!p->blend) {
+        of[ATM_SUM_RESOLVED_PULLS] += 2;
+        of[ATM_SUM_RESOLVED_SQUARES] += x * x + y * y;
+    }
 }
 
 static void add_photons(double *of, const struct atm_score_pair *p) {
@@ -87,6 +91,7 @@ static void finish_uncertainty(const double *of, struct atm_score *score) {
     score->pull_x_sd = deviation(of[ATM_SUM_PULL_X], of[ATM_SUM_PULL_XX], n);
     score->pull_y_sd = deviation(of[ATM_SUM_PULL_Y], of[ATM_SUM_PULL_YY], n);
     score->pull_within = ratio(of[ATM_SUM_PULL_WITHIN], 2 * n);
+    score->pull_resolved = sqrt(ratio(of[ATM_SUM_RESOLVED_SQUARES], of[ATM_SUM_RESOLVED_PULLS]));
     score->photon_pull_mean = ratio(of[ATM_SUM_PHOTON_PULL], photons);
     score->photon_pull_sd =
         deviation(of[ATM_SUM_PHOTON_PULL], of[ATM_SUM_PHOTON_PULL_SQUARES], photons);

@@ -3,6 +3,7 @@
 #define ATM_SCORE_SUMS_H
 
 #include "score.h"
+#include <stdbool.h>
 
 enum atm_score_sum {
     ATM_SUM_TP,
@@ -24,6 +25,8 @@ enum atm_score_sum {
     ATM_SUM_PULL_Y,
     ATM_SUM_PULL_YY,
     ATM_SUM_PULL_WITHIN,
+    ATM_SUM_RESOLVED_PULLS, /* those of pairs that are no blends: pulls, both axes, and squares */
+    ATM_SUM_RESOLVED_SQUARES,
     ATM_SUM_PHOTON_PAIRS,
     ATM_SUM_RELATIVE, /* (found - true) / true photons */
     ATM_SUM_RELATIVE_SQUARES,
@@ -49,6 +52,7 @@ struct atm_score_pair {
     double limit_x, limit_y;   /* standard deviations */
     double stated_x, stated_y; /* standard deviations */
     double true_photons, found_photons, stated_photons, photon_origin;
+    bool blend; /* the localization stands for a missed emitter too */
 };
 void atm_score_sums_add_pair(struct atm_score_sums *sums, const struct atm_score_pair *pair);
 void atm_score_sums_add(struct atm_score_sums *sums, const struct atm_score_sums *other);

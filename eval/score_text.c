@@ -89,19 +89,22 @@ static void print_scores(FILE *out, const struct atm_score_report *r) {
             }
         fputc('\n', out);
     }
-    fputs("[1] sqrt(sum(dx^2 + dy^2) / TP), the challenge's\n"
-          "[2] the same with 2 TP, as some papers print it: smaller by sqrt(2)\n"
-          "[3] called RMSE by ThunderSTORM\n"
-          "[4] mean of |dx| and |dy|, DECODE's MAD\n"
-          "[5] 100 - sqrt((100 - J)^2 + RMSE^2), J in %, RMSE [1] in nm (alpha 1/nm)\n"
-          "[6] mean, and root mean square, of (found - true) / true\n"
-          "[7] Cramer-Rao limit: root mean square over the pairs of the least error that any "
-          "unbiased\n    fit can reach; pairs whose limit is above a third of the tolerance left "
-          "out, as it cuts\n    off their errors\n"
-          "[8] the same of the uncertainties that the localizations state; 1 means honest\n"
-          "[9] (found - true) / stated: mean 0, sd 1 and 0.683 of them within 1 when honest\n"
-          "dx, dy: localization - truth\n",
-          out);
+    fputs(
+        "[1] sqrt(sum(dx^2 + dy^2) / TP), the challenge's\n"
+        "[2] the same with 2 TP, as some papers print it: smaller by sqrt(2)\n"
+        "[3] called RMSE by ThunderSTORM\n"
+        "[4] mean of |dx| and |dy|, DECODE's MAD\n"
+        "[5] 100 - sqrt((100 - J)^2 + RMSE^2), J in %, RMSE [1] in nm (alpha 1/nm)\n"
+        "[6] mean, and root mean square, of (found - true) / true\n"
+        "[7] Cramer-Rao limit: root mean square over the pairs of the least error that any "
+        "unbiased\n    fit can reach; pairs whose limit is above a third of the tolerance left "
+        "out, as it cuts\n    off their errors\n"
+        "[8] the same of the uncertainties that the localizations state; 1 means honest\n"
+        "[9] (found - true) / stated: mean 0, sd 1 and 0.683 of them within 1 when honest\n"
+        "[10] root mean square of both axes' pulls without blends: localizations that stand for a\n"
+        "     missed emitter too (missed ones matched with the localizations by the same rules)\n"
+        "dx, dy: localization - truth\n",
+        out);
 }
 
 static void print_challenge(FILE *out, const struct atm_score_report *r) {

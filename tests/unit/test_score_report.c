@@ -88,6 +88,25 @@ static void pulls_are_worked_by_hand(void **state) {
     near(s->stated_nm, sqrt(125));
 }
 
+/* Two emitters 120 nm apart that are seen as one, midway between, and a third one found 20 nm off:
+ * the blend's pulls of 6 say nothing about the uncertainties. */
+static void pulls_of_blends_are_told_apart(void **state) {
+    (void)state;
+    struct atm_loc t[] = {loc(0, 10, 20), loc(0, 11.2, 20), loc(0, 30, 5)};
+    struct atm_loc f[] = {loc(0, 10.6, 20), loc(0, 30.2, 5)};
+    for (int i = 0; i < 2; i++)
+        f[i].x_unc = f[i].y_unc = 0.1;
+    struct atm_table truth = table_of(t, 3), found = table_of(f, 2);
+    struct atm_eval_options options = options_of();
+    struct atm_score_report report = report_on(&truth, &found, &options, NULL);
+    const struct atm_score *s = &report.view[ATM_VIEW_TOLERANCE].score[ATM_EMITTERS_ALL];
+    near(s->pull_x_mean, (6 + 2) / 2.0);
+    near(s->pull_resolved, sqrt((4 + 0) / 2.0));
+    found.count = 1; /* only the blend */
+    report = report_on(&truth, &found, &options, NULL);
+    near(s->pull_resolved, NAN);
+}
+
 /* Without background and with a PSF much wider than pixels the limit is sigma / sqrt(N). */
 static void limit_is_that_of_a_lone_emitter(void **state) {
     (void)state;
@@ -355,6 +374,7 @@ static void a_million_rows_with_everything(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pulls_are_worked_by_hand),
+        cmocka_unit_test(pulls_of_blends_are_told_apart),
         cmocka_unit_test(limit_is_that_of_a_lone_emitter),
         cmocka_unit_test(limit_of_a_pair_equals_an_independent_one),
         cmocka_unit_test(challenge_goes_by_its_own_rules),
