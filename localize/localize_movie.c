@@ -2,7 +2,6 @@
 #include "journal.h"
 #include "localize.h"
 #include "mem.h"
-#include "noise_model.h"
 #include "seeds.h"
 #include "tune.h"
 
@@ -257,26 +256,6 @@ static void describe(struct run *run, struct atm_table *table,
     summary->chi2 = run->options->refine ? median(run->chi2, info->frames) : NAN;
 }
 
-/* The noise that refine.likelihood names; where photons are not known, it is measured later. */
-static enum atm_status choose_noise(struct run *run, int likelihood, const struct atm_sink *sink,
-                                    struct atm_err *err) {
-    const struct atm_source_info *info = run->info;
-    const struct atm_noise_model *model =
-        atm_noise_resolve(likelihood, &info->camera, info->variance != NULL);
-    bool measured = likelihood == ATM_NOISE_AUTO || likelihood == ATM_NOISE_LEAST_SQUARES;
-    if (!info->photons && !measured)
-        return atm_err_set(err, ATM_FAIL, "refine.likelihood = %s needs camera.gain", model->name);
-    if (info->photons)
-        run->tuning.noise = atm_noise_of(model, &info->camera);
-    run->tuning.saturation = info->saturation;
-    if (info->variance && model->by_pixel) /* instead of its mean */
-        run->tuning.variance = info->variance, run->tuning.noise.floor = 0;
-    atm_log(sink, ATM_LOG_INFO, "likelihood: %s%s",
-            info->photons || likelihood ? model->name : "poisson",
-            info->photons ? "" : ", of the noise that the movie shows");
-    return ATM_OK;
-}
-
 /* What the refinement needs to know, measured and said. */
 static enum atm_status tune(struct run *run, const struct atm_refine_options *refine,
                             const struct atm_sink *sink, struct atm_err *err) {
@@ -307,7 +286,7 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
     if (!status && options->refine)
         status = create_workers(&run, refine_options, err);
     if (!status && options->refine)
-        status = choose_noise(&run, refine_options->likelihood, sink, err);
+        status = atm_tune_camera(run.info, refine_options->likelihood, &run.tuning, sink, err);
     if (!status && options->refine)
         status = tune(&run, refine_options, sink, err);
     if (!status && journal_path)

@@ -12,6 +12,12 @@ struct atm_tuning {
     const float *variance, *saturation; /* of pixels: see atm_refine_input; borrowed */
 };
 
+/* The noise that refine.likelihood names, and pixels of their own; where photons are not known, a
+ * first guess, to be measured later. */
+enum atm_status atm_tune_camera(const struct atm_source_info *info, int likelihood,
+                                struct atm_tuning *tuning, const struct atm_sink *sink,
+                                struct atm_err *err);
+
 /* tuning comes in with first guesses. sigma is left alone when options->sigma_px is set, the noise when the
  * camera is known. */
 enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder *seeder,
