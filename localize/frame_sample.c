@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { CHUNKS_MOST = 8 };
+
 static enum atm_status allocate(struct atm_frame_sample *sample, struct atm_err *err) {
     size_t n = (size_t)sample->count, pixels = (size_t)sample->pixels;
     sample->image = atm_mem_alloc(n * pixels, sizeof *sample->image);
@@ -39,6 +41,30 @@ enum atm_status atm_frame_sample_take(struct atm_source *source, const ptrdiff_t
         memcpy(sample->background + i * pixels, ground + from, (size_t)pixels * sizeof *buffer);
     }
     atm_mem_free(buffer);
+    return status;
+}
+
+enum atm_status atm_frame_sample_spread(struct atm_source *source, struct atm_seeder *seeder,
+                                        ptrdiff_t most, struct atm_frame_sample *sample,
+                                        struct atm_err *err) {
+    const struct atm_source_info *info = atm_source_info(source);
+    ptrdiff_t chunks = info->chunks < CHUNKS_MOST ? info->chunks : CHUNKS_MOST, count = 0;
+    ptrdiff_t *frames = atm_mem_alloc((size_t)most, sizeof *frames);
+    if (!frames)
+        return atm_err_memory(err, "a sample of frames");
+    for (ptrdiff_t c = 0; c < chunks; c++) {
+        ptrdiff_t first = c * info->chunks / chunks * ATM_SOURCE_CHUNK, wanted = most / chunks;
+        ptrdiff_t held = info->frames - first;
+        held = held < ATM_SOURCE_CHUNK ? held : ATM_SOURCE_CHUNK;
+        wanted = held < wanted ? held : wanted;
+        for (ptrdiff_t k = 0; k < wanted; k++)
+            frames[count++] = first + k * held / wanted;
+    }
+    enum atm_status status = atm_frame_sample_take(source, frames, count, sample, err);
+    if (!status)
+        status =
+            atm_seeder_run(seeder, sample->image, sample->background, count, sample->seeds, err);
+    atm_mem_free(frames);
     return status;
 }
 

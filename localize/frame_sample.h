@@ -16,6 +16,11 @@ struct atm_frame_sample {
 enum atm_status atm_frame_sample_take(struct atm_source *source, const ptrdiff_t *frames,
                                       ptrdiff_t count, struct atm_frame_sample *sample,
                                       struct atm_err *err);
+/* Evenly spread frames of evenly spread chunks, at most `most` of them, with the seeds that the
+ * network sees in them. */
+enum atm_status atm_frame_sample_spread(struct atm_source *source, struct atm_seeder *seeder,
+                                        ptrdiff_t most, struct atm_frame_sample *sample,
+                                        struct atm_err *err);
 /* Fill inputs: images, seeds, and what is known of width, noise and population by now. A frame's
  * number there is its index in the sample. */
 void atm_frame_sample_tell(struct atm_frame_sample *sample, const struct atm_tuning *tuning);

@@ -7,6 +7,7 @@
 #include "ini.h"
 #include "log.h"
 #include "movie.h"
+#include "psf_learn.h"
 #include "refine.h"
 #include "table.h"
 
@@ -119,6 +120,7 @@ struct atm_localize_summary {
     struct atm_noise noise;   /* used */
     struct atm_refine_population population; /* used; log_sd 0: too few emitters to learn it */
     double chi2;              /* median over frames of the residual's chi-square per pixel; 1 is a perfect fit */
+    struct atm_psf_learned psf; /* used, owned by the caller (atm_psf_learned_free); no image: a Gaussian, or a file's */
 };
 
 /* Localize all frames. journal (may be NULL): append-only file; a run that was stopped continues from it when

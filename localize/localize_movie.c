@@ -2,6 +2,7 @@
 #include "journal.h"
 #include "localize.h"
 #include "mem.h"
+#include "movie_psf.h"
 #include "seeds.h"
 #include "tune.h"
 
@@ -18,6 +19,7 @@ struct run {
     const struct atm_localize_options *options;
     struct atm_seeder *seeder;
     struct atm_tuning tuning;
+    struct atm_psf_learned *psf; /* of the summary */
     struct atm_refine *workers[MAX_THREADS]; /* one a thread */
     int threads;
     float *image, *background; /* (ATM_SOURCE_CHUNK, H, W) */
@@ -75,8 +77,8 @@ static enum atm_status create_workers(struct run *run, const struct atm_refine_o
                                       struct atm_err *err) {
     int wanted = omp_get_max_threads() < MAX_THREADS ? omp_get_max_threads() : MAX_THREADS;
     for (; run->threads < wanted; run->threads++) {
-        enum atm_status status = atm_refine_create(refine, run->info->height, run->info->width,
-                                                   &run->workers[run->threads], err);
+        enum atm_status status = atm_tune_create_refine(run->info, refine, &run->tuning,
+                                                        &run->workers[run->threads], err);
         if (status)
             return status;
     }
@@ -256,11 +258,31 @@ static void describe(struct run *run, struct atm_table *table,
     summary->chi2 = run->options->refine ? median(run->chi2, info->frames) : NAN;
 }
 
+/* The movie's own PSF, where refine.psf wants it; then what depends on it is measured again. */
+static enum atm_status choose_psf(struct run *run, const struct atm_refine_options *refine,
+                                  const struct atm_sink *sink, struct atm_err *err) {
+    struct atm_psf_learned *psf = run->psf;
+    enum atm_status status =
+        atm_movie_psf_seen(run->source, run->seeder, refine, &run->tuning, psf, err);
+    if (status || !psf->image.samples)
+        return status;
+    run->tuning.psf = &psf->image;
+    atm_log(sink, ATM_LOG_INFO,
+            "PSF learned from %td emitters, FWHM %.2f x %.2f px: saves %.1f +- %.1f of deviance "
+            "per emitter against a Gaussian of sigma %.3f px in frames held out",
+            psf->emitters, psf->measures.fwhm_x, psf->measures.fwhm_y,
+            psf->saved / fmax((double)psf->held_out, 1),
+            psf->saved_error / fmax((double)psf->held_out, 1), psf->gaussian_px);
+    return atm_tune_refinement(run->source, run->seeder, refine, &run->tuning, err);
+}
+
 /* What the refinement needs to know, measured and said. */
 static enum atm_status tune(struct run *run, const struct atm_refine_options *refine,
                             const struct atm_sink *sink, struct atm_err *err) {
     struct atm_tuning *t = &run->tuning;
     enum atm_status status = atm_tune_refinement(run->source, run->seeder, refine, t, err);
+    if (!status)
+        status = choose_psf(run, refine, sink, err);
     if (status)
         return status;
     atm_log(sink, ATM_LOG_INFO, "PSF sigma %.3f px; noise variance %.3g (value - %.4g) + %.4g",
@@ -278,17 +300,17 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
                                    const char *journal_path, const char *identity,
                                    const struct atm_sink *sink, struct atm_table *table,
                                    struct atm_localize_summary *summary, struct atm_err *err) {
-    struct run run = {0};
+    struct run run = {.psf = &summary->psf};
     struct atm_journal *journal = NULL;
     struct atm_journal_state state = {0};
     *summary = (struct atm_localize_summary){0};
     enum atm_status status = run_create(&run, source, model, options, refine_options, err);
     if (!status && options->refine)
-        status = create_workers(&run, refine_options, err);
-    if (!status && options->refine)
         status = atm_tune_camera(run.info, refine_options->likelihood, &run.tuning, sink, err);
     if (!status && options->refine)
         status = tune(&run, refine_options, sink, err);
+    if (!status && options->refine)
+        status = create_workers(&run, refine_options, err);
     if (!status && journal_path)
         status = atm_journal_open(journal_path, identity, table, run.chi2, run.info->frames,
                                   &journal, &state, err);
@@ -303,5 +325,7 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
         describe(&run, table, summary);
     atm_journal_close(&journal);
     run_free(&run);
+    if (status)
+        atm_psf_learned_free(&summary->psf);
     return status;
 }

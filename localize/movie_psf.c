@@ -6,7 +6,7 @@
 #include <math.h>
 
 /* So many emitters tell a PSF well; frames have room for a second's work and 128 MiB. */
-enum { EMITTERS_ENOUGH = 1500, FRAMES_MOST = 192, PIXELS_MOST = 8000000 };
+enum { EMITTERS_ENOUGH = 1500, EMITTERS_SEEN = 2000, FRAMES_MOST = 192, PIXELS_MOST = 8000000 };
 static const double SIGMA_START = 1.3; /* px, where nobody says anything of the width */
 
 /* ---- Which frames ---- */
@@ -141,8 +141,52 @@ enum atm_status atm_movie_psf(struct atm_source *source, const struct atm_table 
     }
     if (!status)
         status = atm_psf_learn(options, info->height, info->width, sample.inputs, sample.count,
-                               learned, err);
+                               ATM_PSF_ANYWAY, learned, err);
     atm_frame_sample_free(&sample);
     atm_mem_free(counts);
+    return status;
+}
+
+/* ---- While localizing ---- */
+
+/* Frames of an emitter or more, up to enough emitters; others say nothing. */
+static ptrdiff_t choose_inputs(const struct atm_frame_sample *sample,
+                               struct atm_refine_input *chosen) {
+    ptrdiff_t emitters = 0, count = 0, filled = 0, each = 1;
+    for (ptrdiff_t t = 0; t < sample->count; t++)
+        emitters += sample->seeds[t].count, filled += sample->seeds[t].count > 0;
+    if (emitters > EMITTERS_SEEN)
+        each = (emitters + EMITTERS_SEEN - 1) / EMITTERS_SEEN;
+    for (ptrdiff_t t = 0, k = 0; t < sample->count; t++)
+        if (sample->seeds[t].count > 0 && k++ % each == 0)
+            chosen[count++] = sample->inputs[t];
+    return count;
+}
+
+enum atm_status atm_movie_psf_seen(struct atm_source *source, struct atm_seeder *seeder,
+                                   const struct atm_refine_options *options,
+                                   const struct atm_tuning *tuning, struct atm_psf_learned *learned,
+                                   struct atm_err *err) {
+    const struct atm_source_info *info = atm_source_info(source);
+    struct atm_frame_sample sample = {0};
+    ptrdiff_t most = PIXELS_MOST / (info->height * info->width);
+    most = most < 16 ? 16 : most < FRAMES_MOST ? most : FRAMES_MOST;
+    enum atm_psf_wish wish =
+        options->psf == ATM_REFINE_PSF_LEARNED ? ATM_PSF_ANYWAY : ATM_PSF_IF_BETTER;
+    *learned = (struct atm_psf_learned){0};
+    if (options->psf != ATM_REFINE_PSF_AUTO && options->psf != ATM_REFINE_PSF_LEARNED)
+        return ATM_OK;
+    struct atm_refine_input *chosen = atm_mem_alloc(FRAMES_MOST, sizeof *chosen);
+    enum atm_status status = chosen ? ATM_OK : atm_err_memory(err, "the PSF");
+    if (!status)
+        status = atm_frame_sample_spread(source, seeder, most, &sample, err);
+    if (!status) {
+        atm_frame_sample_tell(&sample, tuning);
+        ptrdiff_t count = choose_inputs(&sample, chosen);
+        status =
+            atm_psf_learn(options, info->height, info->width, chosen, count, wish, learned, err);
+    }
+    atm_mem_free(chosen);
+    atm_frame_sample_free(&sample);
     return status;
 }

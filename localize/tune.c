@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_FRAMES = 32, MAX_CHUNKS = 8, ROUNDS = 2, BINS = 16 };
+enum { MAX_FRAMES = 32, ROUNDS = 2, BINS = 16 };
 
 enum atm_status atm_tune_camera(const struct atm_source_info *info, int likelihood,
                                 struct atm_tuning *tuning, const struct atm_sink *sink,
@@ -28,26 +28,14 @@ enum atm_status atm_tune_camera(const struct atm_source_info *info, int likeliho
     return ATM_OK;
 }
 
-/* ---- The sample ---- */
-
-/* Evenly spread frames of evenly spread chunks, with what the network sees in them. */
-static enum atm_status take_frames(struct atm_source *source, struct atm_seeder *seeder,
-                                   struct atm_frame_sample *f, struct atm_err *err) {
-    const struct atm_source_info *info = atm_source_info(source);
-    ptrdiff_t frames[MAX_FRAMES], count = 0;
-    ptrdiff_t chunks = info->chunks < MAX_CHUNKS ? info->chunks : MAX_CHUNKS;
-    for (ptrdiff_t c = 0; c < chunks; c++) {
-        ptrdiff_t first = c * info->chunks / chunks * ATM_SOURCE_CHUNK,
-                  wanted = MAX_FRAMES / chunks;
-        ptrdiff_t held = info->frames - first;
-        held = held < ATM_SOURCE_CHUNK ? held : ATM_SOURCE_CHUNK;
-        wanted = held < wanted ? held : wanted;
-        for (ptrdiff_t k = 0; k < wanted; k++)
-            frames[count++] = first + k * held / wanted;
-    }
-    enum atm_status status = atm_frame_sample_take(source, frames, count, f, err);
-    return status ? status
-                  : atm_seeder_run(seeder, f->image, f->background, f->count, f->seeds, err);
+enum atm_status atm_tune_create_refine(const struct atm_source_info *info,
+                                       const struct atm_refine_options *options,
+                                       const struct atm_tuning *tuning, struct atm_refine **refine,
+                                       struct atm_err *err) {
+    enum atm_status status = atm_refine_create(options, info->height, info->width, refine, err);
+    if (!status && tuning->psf)
+        status = atm_refine_set_psf(*refine, tuning->psf, err);
+    return status;
 }
 
 /* ---- Noise ---- */
@@ -146,9 +134,9 @@ enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder
     const struct atm_source_info *info = atm_source_info(source);
     struct atm_frame_sample f = {0};
     struct atm_refine *refine = NULL;
-    enum atm_status status = take_frames(source, seeder, &f, err);
+    enum atm_status status = atm_frame_sample_spread(source, seeder, MAX_FRAMES, &f, err);
     if (!status)
-        status = atm_refine_create(options, info->height, info->width, &refine, err);
+        status = atm_tune_create_refine(info, options, tuning, &refine, err);
     for (int round = 0; !status && round < ROUNDS; round++) {
         atm_frame_sample_tell(&f, tuning);
         if (isnan(options->sigma_px))

@@ -10,7 +10,13 @@ struct atm_tuning {
     struct atm_noise noise;
     struct atm_refine_population population;
     const float *variance, *saturation; /* of pixels: see atm_refine_input; borrowed */
+    const struct atm_psf_image *psf;    /* that is fitted with; NULL: as refine.psf says; borrowed */
 };
+/* A workspace that fits with it. */
+enum atm_status atm_tune_create_refine(const struct atm_source_info *info,
+                                       const struct atm_refine_options *options,
+                                       const struct atm_tuning *tuning, struct atm_refine **refine,
+                                       struct atm_err *err);
 
 /* The noise that refine.likelihood names, and pixels of their own; where photons are not known, a
  * first guess, to be measured later. */

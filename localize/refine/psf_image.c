@@ -31,13 +31,18 @@ void atm_psf_image_gaussian(struct atm_psf_image *image, double sigma_px) {
     }
 }
 
-/* Mass q^2: samples a pixel apart then add up to 1. */
-static void normalise(struct atm_psf_image *image) {
+double atm_psf_image_mass(const struct atm_psf_image *image) {
     double sum = 0, q = (double)image->oversampling;
     for (ptrdiff_t i = 0; i < image->size * image->size; i++)
         sum += (double)image->samples[i];
-    for (ptrdiff_t i = 0; i < image->size * image->size && sum > 0; i++)
-        image->samples[i] *= (float)(q * q / sum);
+    return sum / (q * q);
+}
+
+/* Mass q^2: samples a pixel apart then add up to 1. */
+static void normalise(struct atm_psf_image *image) {
+    double mass = atm_psf_image_mass(image);
+    for (ptrdiff_t i = 0; i < image->size * image->size && mass > 0; i++)
+        image->samples[i] *= (float)(1 / mass);
 }
 
 enum atm_status atm_psf_image_resample(const struct atm_psf_image *from,

@@ -36,6 +36,8 @@ struct atm_psf_measures {
 /* The more samples a pixel the better; four will do. Fails for samples that are no PSF. */
 enum atm_status atm_psf_image_measure(const struct atm_psf_image *image,
                                       struct atm_psf_measures *measures, struct atm_err *err);
+/* Sum of samples a pixel apart. */
+double atm_psf_image_mass(const struct atm_psf_image *image);
 /* Part of the light that is farther than r px from the middle: from 0 to about 1. */
 double atm_psf_image_beyond(const struct atm_psf_image *image, double r);
 

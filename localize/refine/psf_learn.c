@@ -1,5 +1,6 @@
 #include "psf_learn.h"
 #include "mem.h"
+#include "psf_painter.h"
 #include "psf_solve.h"
 #include "psf_spline.h"
 #include "refine_private.h"
@@ -21,7 +22,7 @@ static const double ROUGHNESS = 0.5, ROUGH_SIGMAS = 1.5, ROUGH_LEVEL = 0.1;
 /* Wings that a Gaussian has not show as dim emitters around each bright one, until the PSF has
  * them: at first such companions are taken for a part of it. */
 static const double COMPANION_SIGMAS = 6, COMPANION_DIMMER = 3;
-static const double SURE = 4; /* standard errors */
+static const double SURE = 4, WORTH = 2; /* standard errors; deviance saved per emitter */
 
 enum part { TRAINING, HELD_OUT, ALL };
 
@@ -34,8 +35,13 @@ struct lesson {
     float *rest, *weight;           /* (count, H, W): image - model, 1 / variance */
     double *price;                  /* (count) */
     struct atm_psf_frame *frames;   /* (count) */
+    ptrdiff_t *held_out;            /* (count): emitters that the Gaussian finds */
     ptrdiff_t emitters;             /* that the last solution rests on */
+    bool too_few;
     struct atm_psf_image image;
+    /* Of the solution that it was made of: light in its window per photon as fitted, and what of it
+     * has come into the middle, px. */
+    double mass, shift_x, shift_y;
 };
 
 static bool in_part(ptrdiff_t t, enum part part) { return part == ALL || t % 2 == (int)part; }
@@ -109,16 +115,10 @@ static void pass_on(struct lesson *lesson, enum part part) {
 
 /* From now on the workers fit with the PSF as it is. */
 static enum atm_status use_psf(struct lesson *lesson, struct atm_err *err) {
-    const struct atm_psf_image *image = &lesson->image;
-    for (int i = 0; i < lesson->threads; i++) {
-        struct atm_refine *worker = lesson->workers[i];
-        atm_spline_destroy(&worker->spline);
-        enum atm_status status = atm_spline_create(image->samples, image->size, image->oversampling,
-                                                   &worker->spline, err);
-        if (status)
-            return status;
-    }
-    return ATM_OK;
+    enum atm_status status = ATM_OK;
+    for (int i = 0; i < lesson->threads && !status; i++)
+        status = atm_refine_set_psf(lesson->workers[i], &lesson->image, err);
+    return status;
 }
 
 /* ---- From frames to a PSF ---- */
@@ -132,50 +132,29 @@ static bool is_companion(const struct atm_table *rows, ptrdiff_t i, double reach
     return false;
 }
 
-struct painter {
-    struct atm_psf psf;
-    double *values, *image; /* planes of a patch; (H, W) */
-};
-
-static enum atm_status painter_create(const struct lesson *lesson, const struct atm_spline *spline,
-                                      struct painter *p, struct atm_err *err) {
-    p->psf = (struct atm_psf){&atm_psf_kinds[spline ? ATM_PSF_SPLINE : ATM_PSF_GAUSSIAN],
-                              lesson->inputs[0].sigma_px, spline};
-    p->values = atm_mem_alloc((size_t)(ATM_SPOT_PARAMETERS * atm_psf_plane_size(&p->psf)),
-                              sizeof *p->values);
-    p->image = atm_mem_alloc((size_t)(lesson->height * lesson->width), sizeof *p->image);
-    return p->values && p->image ? ATM_OK : atm_err_memory(err, "the PSF");
-}
-
-static void painter_free(struct painter *p) {
-    atm_mem_free(p->values);
-    atm_mem_free(p->image);
-}
-
-static void paint(const struct lesson *lesson, struct painter *p, const struct atm_loc *row,
-                  double photons) {
-    struct atm_spot spot = {.x = row->x, .y = row->y, .sx = p->psf.sigma_px, .sy = p->psf.sigma_px};
-    struct atm_patch patch;
-    atm_psf_place(&p->psf, &spot, lesson->height, lesson->width, p->values, &patch);
-    atm_fit_render(&patch, photons, p->image, lesson->width);
+static enum atm_status start_painter(const struct lesson *lesson, const struct atm_spline *spline,
+                                     struct atm_psf_painter *painter, struct atm_err *err) {
+    const struct atm_psf psf = {&atm_psf_kinds[spline ? ATM_PSF_SPLINE : ATM_PSF_GAUSSIAN],
+                                lesson->inputs[0].sigma_px, spline};
+    return atm_psf_painter_create(painter, &psf, lesson->height, lesson->width, err);
 }
 
 /* One frame for the least squares: emitters that count come first among its rows, and are taken out
  * of the model as they were fitted and put back with the prior. */
-static void sort_frame(struct lesson *lesson, ptrdiff_t t, bool first, struct painter *now,
-                       struct painter *prior) {
+static void sort_frame(struct lesson *lesson, ptrdiff_t t, bool first, struct atm_psf_painter *now,
+                       struct atm_psf_painter *prior) {
     struct atm_table *rows = &lesson->rows[t];
     ptrdiff_t pixels = lesson->height * lesson->width, kept = 0;
     double reach = COMPANION_SIGMAS * lesson->inputs[0].sigma_px;
-    memset(now->image, 0, (size_t)pixels * sizeof *now->image);
-    memset(prior->image, 0, (size_t)pixels * sizeof *prior->image);
+    atm_psf_painter_clear(now);
+    atm_psf_painter_clear(prior);
     for (ptrdiff_t i = 0; i < rows->count; i++) {
         bool companion = first && is_companion(rows, i, reach);
         if (!companion && rows->rows[i].flags & ATM_LOC_ON_MASKED)
             continue;
-        paint(lesson, now, &rows->rows[i], rows->rows[i].photons);
+        atm_psf_painter_add(now, &rows->rows[i], rows->rows[i].photons);
         if (!companion)
-            paint(lesson, prior, &rows->rows[i], rows->rows[i].photons);
+            atm_psf_painter_add(prior, &rows->rows[i], rows->rows[i].photons);
         rows->rows[i].id = companion ? -1 : 0; /* to be told apart below */
     }
     float *rest = lesson->rest + t * pixels;
@@ -196,10 +175,10 @@ static void sort_frame(struct lesson *lesson, ptrdiff_t t, bool first, struct pa
 static enum atm_status sort_frames(struct lesson *lesson, enum part part, bool first,
                                    struct atm_psf_frame *chosen, ptrdiff_t *count,
                                    struct atm_err *err) {
-    struct painter now = {0}, prior = {0};
-    enum atm_status status = painter_create(lesson, lesson->workers[0]->spline, &now, err);
+    struct atm_psf_painter now = {0}, prior = {0};
+    enum atm_status status = start_painter(lesson, lesson->workers[0]->spline, &now, err);
     if (!status)
-        status = painter_create(lesson, NULL, &prior, err);
+        status = start_painter(lesson, NULL, &prior, err);
     lesson->emitters = *count = 0;
     for (ptrdiff_t t = 0; t < lesson->count && !status; t++) {
         if (!in_part(t, part))
@@ -208,13 +187,14 @@ static enum atm_status sort_frames(struct lesson *lesson, enum part part, bool f
         if (lesson->frames[t].count)
             chosen[(*count)++] = lesson->frames[t];
     }
-    if (!status && lesson->emitters < LEAST_EMITTERS)
+    lesson->too_few = lesson->emitters < LEAST_EMITTERS;
+    if (!status && lesson->too_few)
         status = atm_err_set(err, ATM_FAIL,
                              "only %td emitters in %td frames: at least %d are needed to measure a "
                              "PSF",
                              lesson->emitters, *count, LEAST_EMITTERS);
-    painter_free(&now);
-    painter_free(&prior);
+    atm_psf_painter_free(&now);
+    atm_psf_painter_free(&prior);
     return status;
 }
 
@@ -287,8 +267,11 @@ static enum atm_status solve(struct lesson *lesson, enum part part, bool first,
         status = atm_psf_image_resample(&raw, &how, &made, err);
     }
     if (!status) {
+        double half = (double)(made.size / 2 / made.oversampling);
         atm_psf_image_free(&lesson->image);
         lesson->image = made;
+        lesson->mass = atm_psf_image_mass(&raw) * (1 - atm_psf_image_beyond(&raw, half));
+        lesson->shift_x = measures.x, lesson->shift_y = measures.y;
     }
     atm_psf_image_free(&raw);
     atm_mem_free(chosen);
@@ -304,8 +287,8 @@ static void lesson_free(struct lesson *lesson) {
         atm_table_free(&lesson->rows[t]);
         atm_table_free(&lesson->seeds[t]);
     }
-    void *blocks[] = {lesson->rows,   lesson->seeds, lesson->rest,
-                      lesson->weight, lesson->price, lesson->frames};
+    void *blocks[] = {lesson->rows,  lesson->seeds,  lesson->rest,    lesson->weight,
+                      lesson->price, lesson->frames, lesson->held_out};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         atm_mem_free(blocks[i]);
     atm_psf_image_free(&lesson->image);
@@ -321,8 +304,9 @@ static enum atm_status lesson_create(struct lesson *lesson,
     lesson->weight = atm_mem_alloc(n * pixels, sizeof *lesson->weight);
     lesson->price = atm_mem_alloc(n, sizeof *lesson->price);
     lesson->frames = atm_mem_alloc(n, sizeof *lesson->frames);
+    lesson->held_out = atm_mem_alloc(n, sizeof *lesson->held_out);
     if (!lesson->rows || !lesson->seeds || !lesson->rest || !lesson->weight || !lesson->price ||
-        !lesson->frames)
+        !lesson->frames || !lesson->held_out)
         return atm_err_memory(err, "the PSF");
     enum atm_status status = ATM_OK;
     for (ptrdiff_t t = 0; t < lesson->count && !status; t++)
@@ -342,28 +326,79 @@ static enum atm_status lesson_create(struct lesson *lesson,
     return status;
 }
 
-/* What the frames that were held out save by the PSF: before (count) is their price without it. */
-static void compare(const struct lesson *lesson, const double *before,
-                    struct atm_psf_learned *learned) {
+/* Weighted squares about their mean that a frame's emitters leave with the prior's image, less what
+ * they leave with the next one's. */
+static double improvement(const struct lesson *lesson, ptrdiff_t t, struct atm_psf_painter *prior,
+                          struct atm_psf_painter *next) {
+    const struct atm_psf_frame *frame = &lesson->frames[t];
+    const ptrdiff_t pixels = lesson->height * lesson->width;
+    double sums[5] = {0};
+    atm_psf_painter_clear(prior);
+    atm_psf_painter_clear(next);
+    for (ptrdiff_t i = 0; i < frame->count; i++) {
+        atm_psf_painter_add(prior, &frame->rows[i], frame->rows[i].photons);
+        struct atm_loc moved = frame->rows[i];
+        moved.x += lesson->shift_x, moved.y += lesson->shift_y;
+        atm_psf_painter_add(next, &moved, lesson->mass * moved.photons);
+    }
+    for (ptrdiff_t i = 0; i < pixels; i++) {
+        double w = (double)frame->weight[i], before = (double)frame->rest[i];
+        double after = before - (next->image[i] - prior->image[i]);
+        sums[0] += w, sums[1] += w * before, sums[2] += w * before * before;
+        sums[3] += w * after, sums[4] += w * after * after;
+    }
+    return sums[0] > 0 ? sums[2] - sums[4] - (sums[1] * sums[1] - sums[3] * sums[3]) / sums[0] : 0;
+}
+
+/* What the frames that were held out would save by the PSF at once, every emitter staying where it
+ * is: nothing, where the Gaussian is right. */
+static enum atm_status foresee(struct lesson *lesson, double *saved, struct atm_err *err) {
+    struct atm_psf_painter now = {0}, prior = {0}, next = {0};
+    struct atm_spline *spline = NULL;
+    const struct atm_psf_image *image = &lesson->image;
+    enum atm_status status =
+        atm_spline_create(image->samples, image->size, image->oversampling, &spline, err);
+    if (!status)
+        status = start_painter(lesson, NULL, &now, err);
+    if (!status)
+        status = start_painter(lesson, NULL, &prior, err);
+    if (!status)
+        status = start_painter(lesson, spline, &next, err);
+    for (ptrdiff_t t = 0; t < lesson->count && !status; t++) {
+        saved[t] = 0;
+        if (!in_part(t, HELD_OUT))
+            continue;
+        sort_frame(lesson, t, true, &now, &prior);
+        saved[t] = improvement(lesson, t, &prior, &next);
+    }
+    atm_psf_painter_free(&now);
+    atm_psf_painter_free(&prior);
+    atm_psf_painter_free(&next);
+    atm_spline_destroy(&spline);
+    return status;
+}
+
+/* Sum over the held-out frames and its error. */
+static void add_up(const struct lesson *lesson, const double *saved,
+                   struct atm_psf_learned *learned) {
     double sum = 0, square = 0, n = 0;
+    learned->held_out = 0;
     for (ptrdiff_t t = 0; t < lesson->count; t++) {
         if (!in_part(t, HELD_OUT))
             continue;
-        double saved = before[t] - lesson->price[t];
-        sum += saved, square += saved * saved, n++;
+        sum += saved[t], square += saved[t] * saved[t], n++;
+        learned->held_out += lesson->held_out[t];
     }
     learned->saved = sum;
     learned->saved_error = n > 1 ? sqrt(fmax(square - sum * sum / n, 0) * n / (n - 1)) : INFINITY;
 }
 
-static enum atm_status alternate(struct lesson *lesson, double *before,
-                                 struct atm_psf_learned *learned, struct atm_err *err) {
-    enum atm_status status = fit_frames(lesson, ALL, err);
-    if (status)
-        return status;
-    memcpy(before, lesson->price, (size_t)lesson->count * sizeof *before);
+/* Fits of the training frames and the PSF in turn, then of the others with it. saved (count). */
+static enum atm_status alternate(struct lesson *lesson, double *saved, struct atm_err *err) {
+    enum atm_status status = ATM_OK;
     for (int round = 0; round < ROUNDS && !status; round++) {
-        status = solve(lesson, TRAINING, round == 0, err);
+        if (round)
+            status = solve(lesson, TRAINING, false, err);
         if (!status)
             status = use_psf(lesson, err);
         pass_on(lesson, TRAINING);
@@ -371,38 +406,74 @@ static enum atm_status alternate(struct lesson *lesson, double *before,
             status = fit_frames(lesson, TRAINING, err);
     }
     pass_on(lesson, HELD_OUT);
+    for (ptrdiff_t t = 0; t < lesson->count; t++)
+        saved[t] = lesson->price[t]; /* with the Gaussian still: training frames do not count */
     if (!status)
         status = fit_frames(lesson, HELD_OUT, err);
+    for (ptrdiff_t t = 0; t < lesson->count; t++)
+        saved[t] -= lesson->price[t];
+    return status;
+}
+
+/* The image is left empty where it is not wished for. */
+static enum atm_status teach(struct lesson *lesson, enum atm_psf_wish wish, double *saved,
+                             struct atm_psf_learned *learned, struct atm_err *err) {
+    enum atm_status status = fit_frames(lesson, ALL, err);
+    for (ptrdiff_t t = 0; t < lesson->count && !status; t++)
+        lesson->held_out[t] = lesson->rows[t].count;
+    if (!status)
+        status = solve(lesson, TRAINING, true, err);
+    if (!status && wish == ATM_PSF_IF_BETTER) {
+        status = foresee(lesson, saved, err);
+        add_up(lesson, saved, learned);
+        if (status || !atm_psf_learned_better(learned)) {
+            atm_psf_image_free(&lesson->image);
+            return status;
+        }
+    }
+    if (!status)
+        status = alternate(lesson, saved, err);
     if (status)
         return status;
-    compare(lesson, before, learned);
+    add_up(lesson, saved, learned);
+    if (wish == ATM_PSF_IF_BETTER && !atm_psf_learned_better(learned)) {
+        atm_psf_image_free(&lesson->image);
+        return ATM_OK;
+    }
     return solve(lesson, ALL, false, err);
 }
 
 enum atm_status atm_psf_learn(const struct atm_refine_options *options, ptrdiff_t height,
                               ptrdiff_t width, const struct atm_refine_input *inputs,
-                              ptrdiff_t count, struct atm_psf_learned *learned,
-                              struct atm_err *err) {
+                              ptrdiff_t count, enum atm_psf_wish wish,
+                              struct atm_psf_learned *learned, struct atm_err *err) {
     struct lesson lesson = {.inputs = inputs, .count = count, .height = height, .width = width};
     *learned = (struct atm_psf_learned){0};
+    if (count < 2 && wish == ATM_PSF_IF_BETTER)
+        return ATM_OK;
     if (count < 2)
         return atm_err_set(err, ATM_FAIL, "a PSF is measured on two frames or more, not on %td",
                            count);
-    double *before = atm_mem_alloc((size_t)count, sizeof *before);
-    enum atm_status status = before ? ATM_OK : atm_err_memory(err, "the PSF");
+    double *saved = atm_mem_alloc((size_t)count, sizeof *saved);
+    struct atm_err own = {0};
+    enum atm_status status = saved ? ATM_OK : atm_err_memory(&own, "the PSF");
     if (!status)
-        status = lesson_create(&lesson, options, err);
+        status = lesson_create(&lesson, options, &own);
     if (!status)
-        status = alternate(&lesson, before, learned, err);
-    if (!status)
-        status = atm_psf_image_measure(&lesson.image, &learned->measures, err);
+        status = teach(&lesson, wish, saved, learned, &own);
+    if (lesson.too_few && wish == ATM_PSF_IF_BETTER)
+        status = ATM_OK, atm_psf_image_free(&lesson.image);
+    if (!status && lesson.image.samples)
+        status = atm_psf_image_measure(&lesson.image, &learned->measures, &own);
+    if (status && err)
+        *err = own;
     if (!status) {
         learned->gaussian_px = inputs[0].sigma_px;
         learned->emitters = lesson.emitters, learned->frames = count;
         learned->image = lesson.image;
         lesson.image = (struct atm_psf_image){0};
     }
-    atm_mem_free(before);
+    atm_mem_free(saved);
     lesson_free(&lesson);
     return status;
 }
@@ -410,5 +481,6 @@ enum atm_status atm_psf_learn(const struct atm_refine_options *options, ptrdiff_
 void atm_psf_learned_free(struct atm_psf_learned *learned) { atm_psf_image_free(&learned->image); }
 
 bool atm_psf_learned_better(const struct atm_psf_learned *learned) {
-    return learned->saved > SURE * learned->saved_error;
+    return learned->saved > SURE * learned->saved_error &&
+           learned->saved > WORTH * (double)learned->held_out;
 }

@@ -2,6 +2,7 @@
 
 #include "mem.h"
 #include "outputs.h"
+#include "paths.h"
 #include "provenance.h"
 #include <math.h>
 #include <unistd.h>
@@ -45,6 +46,22 @@ static void say(const struct atm_source_info *info, const struct atm_localize_su
                 "the pixel size is not known: set camera.pixel_size_nm for tables in nm");
 }
 
+/* The PSF that was learned goes beside the table. */
+static enum atm_status write_psf(const struct atm_source_info *info,
+                                 const struct atm_psf_learned *psf, const char *provenance,
+                                 const char *output, const struct atm_sink *sink,
+                                 struct atm_err *err) {
+    if (!psf->image.samples)
+        return ATM_OK;
+    char *path = atm_path_beside(output, "_psf.tif");
+    enum atm_status status =
+        path ? atm_stage_psf_write(&psf->image, &psf->measures, info->camera.pixel_size_nm,
+                                   provenance, path, "The movie's own PSF", sink, err)
+             : atm_err_memory(err, "a file name");
+    atm_mem_free(path);
+    return status;
+}
+
 enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_model *model,
                                    const struct atm_config *config, const char *journal,
                                    const char *const *tables, const struct atm_sink *sink,
@@ -76,8 +93,12 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
         say(atm_source_info(source), &summary, sink);
         status = atm_outputs_write(tables, config, table, sink, err);
     }
+    if (!status)
+        status = write_psf(atm_source_info(source), &summary.psf, table->provenance, tables[0],
+                           sink, err);
     if (!status && !follow)
         unlink(journal);
+    atm_psf_learned_free(&summary.psf);
     atm_mem_free(provenance);
     return status;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The PSF of a movie with wings: measured, written, fitted with; the atom of a model; mistakes.
+# The PSF of a movie with wings: measured, written, fitted with, learned on the way; the atom of a model; mistakes.
 . "$(dirname "$0")/common.sh"
 python3 "$source_folder/tests/cli/make_wings.py" . || fail "the movie was not made"
 camera=(--set camera.gain=1 --set camera.offset=0 --set camera.pixel_size_nm=100)
@@ -31,8 +31,6 @@ assert text.startswith("ImageJ=") and "unit=um" in text and "psf_oversampling=4"
 assert abs(per_um[0] / per_um[1] - 40) < 1e-3  # 25 nm a sample
 assert abs(sum(pixels) / 16 - 1) < 1e-4 and max(pixels) == pixels[side * side // 2]
 END
-succeeds "psf by one thread" "$atomloc" psf wings.tif wings.csv -o one.tif "${camera[@]}" --set run.threads=1
-cmp -s psf.tif one.tif || fail "the PSF depends on the number of threads"
 
 # Through the fit and back. A Gaussian needs several emitters for one: 128 there are.
 found() { sed -n 's/.*: \([0-9]*\) localizations in 32 frames.*/\1/p; s/^\([0-9]*\) localizations in.*/\1/p' "$1"; }
@@ -43,9 +41,17 @@ succeeds "localize with the PSF" "$atomloc" localize wings.tif -o spline.csv --m
 cp stderr spline.log
 awk -v a="$(found gauss.log)" -v b="$(found spline.log)" 'BEGIN { exit !(a > 1.5 * 128 && b > 0.95 * 128 && b < 1.2 * 128) }' ||
     fail "of 128 emitters $(found gauss.log) are made with a Gaussian, $(found spline.log) with the PSF"
-succeeds "psf of what it found" "$atomloc" psf wings.tif spline.csv -o again.tif "${camera[@]}"
-near "$(number 'FWHM, mean:')" ||
-    fail "from our own table: $(number 'FWHM, mean:') px"
+
+# Without being asked: the movie's own PSF where a Gaussian does not do
+succeeds "localize" "$atomloc" localize wings.tif -o auto.csv --model gauss_model.h5 "${options[@]}" --set run.threads=2
+grep -q 'PSF learned from' stderr || fail "the PSF is not learned"
+cp stderr auto.log
+awk -v n="$(found auto.log)" 'BEGIN { exit !(n > 0.95 * 128 && n < 1.2 * 128) }' ||
+    fail "of 128 emitters $(found auto.log) are made with the learned PSF"
+[ -s auto_psf.tif ] && [ -s auto_psf.png ] || fail "the learned PSF is not kept"
+succeeds "by one thread" "$atomloc" localize wings.tif -o single.csv --model gauss_model.h5 "${options[@]}" \
+    --set run.threads=1
+cmp -s auto.csv single.csv && cmp -s auto_psf.tif single_psf.tif || fail "threads change what is learned"
 
 # What the network has learned
 succeeds "psf of a model" "$atomloc" psf gauss_model.h5 -o atom.tif "${camera[@]}"

@@ -79,12 +79,12 @@ static void expose_movie(double wings, double per_px, double sigma_px) {
     }
 }
 
-static struct atm_psf_learned learn(ptrdiff_t frames) {
+static struct atm_psf_learned learn(ptrdiff_t frames, enum atm_psf_wish wish) {
     struct atm_psf_learned learned;
     struct atm_refine_options options = defaults();
     struct atm_err err = {0};
     enum atm_status status =
-        atm_psf_learn(&options, EXTENT, EXTENT, movie.inputs, frames, &learned, &err);
+        atm_psf_learn(&options, EXTENT, EXTENT, movie.inputs, frames, wish, &learned, &err);
     if (status)
         fail_msg("%s", err.text);
     return learned;
@@ -98,7 +98,7 @@ static void wings_are_recovered(void **state) {
     const double wings = 0.3, peak = on_pixel(0, 0, wings), fwhm = true_fwhm(wings);
     expose_movie(wings, 0.004, 1.45);
     assert_true(movie.emitters > 100);
-    struct atm_psf_learned learned = learn(FRAMES);
+    struct atm_psf_learned learned = learn(FRAMES, ATM_PSF_ANYWAY);
     const struct atm_psf_image *image = &learned.image;
     double mass = 0, square = 0, most = 0, q = (double)image->oversampling;
     ptrdiff_t n = image->size * image->size, middle = image->size / 2;
@@ -128,21 +128,24 @@ static void wings_are_recovered(void **state) {
 static void gaussians_stay_gaussians(void **state) {
     (void)state;
     expose_movie(0, 0.006, NARROW);
-    struct atm_psf_learned learned = learn(FRAMES);
+    struct atm_psf_learned learned = learn(FRAMES, ATM_PSF_ANYWAY);
     double fwhm = true_fwhm(0);
     assert_near(learned.measures.fwhm_x, fwhm, 0.02 * fwhm);
     assert_near(learned.measures.sigma_px, NARROW, 0.02 * NARROW);
     assert_false(atm_psf_learned_better(&learned));
     atm_psf_learned_free(&learned);
+    learned = learn(FRAMES, ATM_PSF_IF_BETTER); /* seen at once */
+    assert_false(atm_psf_learned_better(&learned));
+    assert_null(learned.image.samples);
 }
 
 static void threads_do_not_matter(void **state) {
     (void)state;
     expose_movie(0.3, 0.004, 1.45);
     omp_set_num_threads(1);
-    struct atm_psf_learned one = learn(10);
+    struct atm_psf_learned one = learn(10, ATM_PSF_ANYWAY);
     omp_set_num_threads(2);
-    struct atm_psf_learned two = learn(10);
+    struct atm_psf_learned two = learn(10, ATM_PSF_IF_BETTER);
     assert_int_equal(one.image.size, two.image.size);
     assert_memory_equal(one.image.samples, two.image.samples,
                         (size_t)(one.image.size * one.image.size) * sizeof(float));
@@ -245,12 +248,16 @@ static void too_little_is_said(void **state) {
     struct atm_refine_options options = defaults();
     struct atm_err err = {0};
     expose_movie(0, 0.0005, NARROW);
-    assert_int_equal(atm_psf_learn(&options, EXTENT, EXTENT, movie.inputs, 1, &learned, &err),
+    assert_int_equal(atm_psf_learn(&options, EXTENT, EXTENT, movie.inputs, 1, ATM_PSF_ANYWAY, &learned,
+                                   &err),
                      ATM_FAIL);
     assert_non_null(strstr(err.text, "two frames"));
-    assert_int_equal(atm_psf_learn(&options, EXTENT, EXTENT, movie.inputs, FRAMES, &learned, &err),
+    assert_int_equal(atm_psf_learn(&options, EXTENT, EXTENT, movie.inputs, FRAMES,
+                                   ATM_PSF_ANYWAY, &learned, &err),
                      ATM_FAIL);
     assert_non_null(strstr(err.text, "at least 30 are needed"));
+    assert_null(learned.image.samples);
+    learned = learn(FRAMES, ATM_PSF_IF_BETTER);
     assert_null(learned.image.samples);
 }
 
