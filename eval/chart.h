@@ -36,6 +36,11 @@ struct atm_chart {
 /* path ends in .svg (720 x 480 px) or .png (twice as many). */
 enum atm_status atm_chart_write(const char *path, const struct atm_chart *chart,
                                 struct atm_err *err);
+struct atm_canvas;
+enum { ATM_CHART_WIDTH = 720, ATM_CHART_HEIGHT = 480 };
+/* The same as a part of a picture, to (left, top). */
+void atm_chart_draw(struct atm_canvas *canvas, double left, double top,
+                    const struct atm_chart *chart);
 /* The numbers: {"title", "x_label", "y_label", ("x_words",) "curves": [{"label", "x": [...], "y":
  * [...], ...}]}; null where not finite. */
 enum atm_status atm_chart_write_json(const char *path, const struct atm_chart *chart,

@@ -10,7 +10,14 @@
 #include <strings.h>
 
 /* Large letters on a small sheet: half as wide on a phone they can still be read. */
-enum { WIDTH = 720, HEIGHT = 480, LEFT = 100, RIGHT = 20, TOP = 48, BOTTOM = 68 };
+enum {
+    WIDTH = ATM_CHART_WIDTH,
+    HEIGHT = ATM_CHART_HEIGHT,
+    LEFT = 100,
+    RIGHT = 20,
+    TOP = 48,
+    BOTTOM = 68
+};
 enum { PLOT_WIDTH = WIDTH - LEFT - RIGHT, PLOT_HEIGHT = HEIGHT - TOP - BOTTOM };
 enum { FONT_PX = 18, COLORS = 7, MOST_DOTS = 40 };
 enum { PNG_SCALE = 2 }; /* pixels of a PNG for one of these */
@@ -343,6 +350,15 @@ static void draw(struct plot *plot) {
         atm_canvas_text(&plot->canvas, LEFT + PLOT_WIDTH / 2.0, TOP + PLOT_HEIGHT / 2.0, 0.5,
                         "no data");
     }
+}
+
+void atm_chart_draw(struct atm_canvas *canvas, double left, double top,
+                    const struct atm_chart *chart) {
+    struct plot plot = {.chart = chart, .canvas = *canvas};
+    cairo_save(canvas->cr);
+    cairo_translate(canvas->cr, left, top);
+    draw(&plot);
+    cairo_restore(canvas->cr);
 }
 
 enum atm_status atm_chart_write(const char *path, const struct atm_chart *chart,

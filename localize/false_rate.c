@@ -148,7 +148,7 @@ enum atm_status atm_false_rate_calibrate(struct atm_source *source, struct atm_s
     enum atm_status status =
         c.image && c.background ? ATM_OK : atm_err_memory(err, "frames of noise");
     if (!status)
-        status = atm_refine_create(options, info->height, info->width, &c.refine, err);
+        status = atm_tune_create_refine(info, options, tuning, &c.refine, err);
     /* Twice: at a much lower threshold one blob of noise may become two weaker emitters. */
     for (int round = 0; round < 2 && !status; round++) {
         c.threshold = round ? fmax(NEAR * result->threshold, LOWEST) : LOWEST;

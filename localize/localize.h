@@ -9,6 +9,7 @@
 #include "ini.h"
 #include "log.h"
 #include "movie.h"
+#include "psf_learn.h"
 #include "refine.h"
 #include "table.h"
 
@@ -143,6 +144,7 @@ struct atm_localize_summary {
     double false_rate;        /* false positives that noise alone passes in a frame; NAN: not simulated */
     double chi2;              /* median over frames of the residual's chi-square per pixel; 1 is a perfect fit */
     struct atm_fit_record fit; /* owned: atm_fit_record_free */
+    struct atm_psf_learned psf; /* used, owned by the caller (atm_psf_learned_free); no image: a Gaussian, or a file's */
 };
 
 /* Localize all frames. journal (may be NULL): append-only file; a run that was stopped continues from it when

@@ -5,7 +5,7 @@
 #include "journal.h"
 #include "localize.h"
 #include "mem.h"
-#include "noise_model.h"
+#include "movie_psf.h"
 #include "seeds.h"
 #include "tune.h"
 
@@ -23,6 +23,7 @@ struct run {
     const struct atm_localize_options *options;
     struct atm_seeder *seeder;
     struct atm_tuning tuning;
+    struct atm_psf_learned *psf; /* of the summary */
     struct atm_refine *workers[MAX_THREADS]; /* one a thread */
     int threads;
     float *image, *background; /* (ATM_SOURCE_CHUNK, H, W) */
@@ -102,8 +103,8 @@ static enum atm_status create_workers(struct run *run, const struct atm_refine_o
     if (!run->tiles || !run->scratch)
         return atm_err_memory(err, "localizing");
     for (; run->threads < wanted; run->threads++) {
-        enum atm_status status = atm_refine_create(refine, run->info->height, run->info->width,
-                                                   &run->workers[run->threads], err);
+        enum atm_status status = atm_tune_create_refine(run->info, refine, &run->tuning,
+                                                        &run->workers[run->threads], err);
         if (status)
             return status;
     }
@@ -375,24 +376,22 @@ static enum atm_status describe(struct run *run, struct atm_table *table,
     return record_fit(run, &summary->fit, err);
 }
 
-/* The noise that refine.likelihood names; where photons are not known, it is measured later. */
-static enum atm_status choose_noise(struct run *run, int likelihood, const struct atm_sink *sink,
-                                    struct atm_err *err) {
-    const struct atm_source_info *info = run->info;
-    const struct atm_noise_model *model =
-        atm_noise_resolve(likelihood, &info->camera, info->variance != NULL);
-    bool measured = likelihood == ATM_NOISE_AUTO || likelihood == ATM_NOISE_LEAST_SQUARES;
-    if (!info->photons && !measured)
-        return atm_err_set(err, ATM_FAIL, "refine.likelihood = %s needs camera.gain", model->name);
-    if (info->photons)
-        run->tuning.noise = atm_noise_of(model, &info->camera);
-    run->tuning.saturation = info->saturation;
-    if (info->variance && model->by_pixel) /* instead of its mean */
-        run->tuning.variance = info->variance, run->tuning.noise.floor = 0;
-    atm_log(sink, ATM_LOG_INFO, "likelihood: %s%s",
-            info->photons || likelihood ? model->name : "poisson",
-            info->photons ? "" : ", of the noise that the movie shows");
-    return ATM_OK;
+/* The movie's own PSF, where refine.psf wants it; then what depends on it is measured again. */
+static enum atm_status choose_psf(struct run *run, const struct atm_refine_options *refine,
+                                  const struct atm_sink *sink, struct atm_err *err) {
+    struct atm_psf_learned *psf = run->psf;
+    enum atm_status status =
+        atm_movie_psf_seen(run->source, run->seeder, refine, &run->tuning, psf, err);
+    if (status || !psf->image.samples)
+        return status;
+    run->tuning.psf = &psf->image;
+    atm_log(sink, ATM_LOG_INFO,
+            "PSF learned from %td emitters, FWHM %.2f x %.2f px: saves %.1f +- %.1f of deviance "
+            "per emitter against a Gaussian of sigma %.3f px in frames held out",
+            psf->emitters, psf->measures.fwhm_x, psf->measures.fwhm_y,
+            psf->saved / fmax((double)psf->held_out, 1),
+            psf->saved_error / fmax((double)psf->held_out, 1), psf->gaussian_px);
+    return atm_tune_refinement(run->source, run->seeder, refine, &run->tuning, err);
 }
 
 /* What the refinement needs to know, measured and said. */
@@ -400,6 +399,8 @@ static enum atm_status tune(struct run *run, const struct atm_refine_options *re
                             const struct atm_sink *sink, struct atm_err *err) {
     struct atm_tuning *t = &run->tuning;
     enum atm_status status = atm_tune_refinement(run->source, run->seeder, refine, t, err);
+    if (!status)
+        status = choose_psf(run, refine, sink, err);
     if (status)
         return status;
     atm_log(sink, ATM_LOG_INFO, "PSF sigma %.3f px; noise variance %.3g (value - %.4g) + %.4g",
@@ -441,19 +442,19 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
                                    const char *journal_path, const char *identity,
                                    const struct atm_sink *sink, struct atm_table *table,
                                    struct atm_localize_summary *summary, struct atm_err *err) {
-    struct run run = {0};
+    struct run run = {.psf = &summary->psf};
     struct atm_journal *journal = NULL;
     struct atm_journal_state state = {0};
     *summary = (struct atm_localize_summary){0};
     enum atm_status status = run_create(&run, source, model, options, refine_options, err);
     if (!status && options->refine)
-        status = create_workers(&run, refine_options, err);
-    if (!status && options->refine)
-        status = choose_noise(&run, refine_options->likelihood, sink, err);
+        status = atm_tune_camera(run.info, refine_options->likelihood, &run.tuning, sink, err);
     if (!status && options->refine)
         status = tune(&run, refine_options, sink, err);
     if (!status && options->refine)
         status = choose_threshold(&run, refine_options, sink, err);
+    if (!status && options->refine)
+        status = create_workers(&run, refine_options, err);
     if (!status && journal_path) {
         const struct atm_journal_data data = journal_data(&run, 0, run.info->frames);
         status = atm_journal_open(journal_path, identity, table, &data, &journal, &state, err);
@@ -469,5 +470,7 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
         status = describe(&run, table, summary, err);
     atm_journal_close(&journal);
     run_free(&run);
+    if (status)
+        atm_psf_learned_free(&summary->psf);
     return status;
 }

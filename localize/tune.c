@@ -1,76 +1,41 @@
 #include "tune.h"
+#include "frame_sample.h"
 #include "mem.h"
+#include "noise_model.h"
 
 #include <gsl/gsl_fit.h>
 #include <gsl/gsl_sort_float.h>
 #include <math.h>
 #include <string.h>
 
-enum { MAX_FRAMES = 32, MAX_CHUNKS = 8, ROUNDS = 2, BINS = 16 };
+enum { MAX_FRAMES = 32, ROUNDS = 2, BINS = 16 };
 
-/* ---- The sample ---- */
-
-struct frames {
-    ptrdiff_t count, pixels;
-    float *image, *background; /* (MAX_FRAMES, H, W) */
-    struct atm_table seeds[MAX_FRAMES];
-    struct atm_refine_input inputs[MAX_FRAMES];
-};
-
-static void frames_free(struct frames *f) {
-    atm_mem_free(f->image);
-    atm_mem_free(f->background);
-    for (int i = 0; i < MAX_FRAMES; i++)
-        atm_table_free(&f->seeds[i]);
+enum atm_status atm_tune_camera(const struct atm_source_info *info, int likelihood,
+                                struct atm_tuning *tuning, const struct atm_sink *sink,
+                                struct atm_err *err) {
+    const struct atm_noise_model *model =
+        atm_noise_resolve(likelihood, &info->camera, info->variance != NULL);
+    bool measured = likelihood == ATM_NOISE_AUTO || likelihood == ATM_NOISE_LEAST_SQUARES;
+    if (!info->photons && !measured)
+        return atm_err_set(err, ATM_FAIL, "refine.likelihood = %s needs camera.gain", model->name);
+    tuning->noise = info->photons ? atm_noise_of(model, &info->camera) : info->noise;
+    tuning->saturation = info->saturation;
+    if (info->variance && model->by_pixel) /* instead of its mean */
+        tuning->variance = info->variance, tuning->noise.floor = 0;
+    atm_log(sink, ATM_LOG_INFO, "likelihood: %s%s",
+            info->photons || likelihood ? model->name : "poisson",
+            info->photons ? "" : ", of the noise that the movie shows");
+    return ATM_OK;
 }
 
-/* Evenly spread frames of one chunk. */
-static enum atm_status take_chunk(struct atm_source *source, ptrdiff_t chunk, ptrdiff_t wanted,
-                                  float *buffer, struct frames *f, struct atm_err *err) {
-    float *ground = buffer + ATM_SOURCE_CHUNK * f->pixels;
-    ptrdiff_t got;
-    enum atm_status status = atm_source_read(source, chunk, buffer, ground, &got, err);
-    wanted = got < wanted ? got : wanted;
-    for (ptrdiff_t k = 0; !status && k < wanted; k++, f->count++) {
-        ptrdiff_t from = k * got / wanted * f->pixels, to = f->count * f->pixels;
-        memcpy(f->image + to, buffer + from, (size_t)f->pixels * sizeof *buffer);
-        memcpy(f->background + to, ground + from, (size_t)f->pixels * sizeof *buffer);
-    }
+enum atm_status atm_tune_create_refine(const struct atm_source_info *info,
+                                       const struct atm_refine_options *options,
+                                       const struct atm_tuning *tuning, struct atm_refine **refine,
+                                       struct atm_err *err) {
+    enum atm_status status = atm_refine_create(options, info->height, info->width, refine, err);
+    if (!status && tuning->psf)
+        status = atm_refine_set_psf(*refine, tuning->psf, err);
     return status;
-}
-
-static enum atm_status take_frames(struct atm_source *source, struct atm_seeder *seeder,
-                                   struct frames *f, struct atm_err *err) {
-    const struct atm_source_info *info = atm_source_info(source);
-    f->pixels = info->height * info->width;
-    f->image = atm_mem_alloc((size_t)(MAX_FRAMES * f->pixels), sizeof *f->image);
-    f->background = atm_mem_alloc((size_t)(MAX_FRAMES * f->pixels), sizeof *f->background);
-    float *buffer = atm_mem_alloc((size_t)(2 * ATM_SOURCE_CHUNK * f->pixels), sizeof *buffer);
-    enum atm_status status =
-        f->image && f->background && buffer ? ATM_OK : atm_err_memory(err, "a sample of frames");
-    ptrdiff_t chunks = info->chunks < MAX_CHUNKS ? info->chunks : MAX_CHUNKS;
-    for (ptrdiff_t c = 0; !status && c < chunks; c++)
-        status = take_chunk(source, c * info->chunks / chunks, MAX_FRAMES / chunks, buffer, f, err);
-    atm_mem_free(buffer);
-    for (int i = 0; i < MAX_FRAMES; i++)
-        atm_table_init(&f->seeds[i]);
-    if (!status)
-        status = atm_seeder_run(seeder, f->image, f->background, f->count, f->seeds, err);
-    return status;
-}
-
-static void set_inputs(struct frames *f, const struct atm_tuning *tuning) {
-    for (ptrdiff_t t = 0; t < f->count; t++)
-        f->inputs[t] = (struct atm_refine_input){.image = f->image + t * f->pixels,
-                                                 .background = f->background + t * f->pixels,
-                                                 .sigma_px = tuning->sigma_px,
-                                                 .noise = tuning->noise,
-                                                 .seeds = f->seeds[t].rows,
-                                                 .seed_count = f->seeds[t].count,
-                                                 .frame = t,
-                                                 .population = tuning->population,
-                                                 .variance = tuning->variance,
-                                                 .saturation = tuning->saturation};
 }
 
 /* ---- Noise ---- */
@@ -136,8 +101,8 @@ enum atm_status atm_tune_noise(const float *residual, const float *model, ptrdif
 }
 
 /* Refine the sample and measure its residuals. */
-static enum atm_status measure_noise(struct atm_refine *refine, const struct frames *f,
-                                     struct atm_noise *noise, struct atm_err *err) {
+enum atm_status atm_tune_noise_of(struct atm_refine *refine, const struct atm_frame_sample *f,
+                                  struct atm_noise *noise, struct atm_err *err) {
     size_t total = (size_t)(f->count * f->pixels);
     float *residual = atm_mem_alloc(total, 2 * sizeof *residual);
     if (!residual)
@@ -167,25 +132,25 @@ enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder
                                     const struct atm_refine_options *options,
                                     struct atm_tuning *tuning, struct atm_err *err) {
     const struct atm_source_info *info = atm_source_info(source);
-    struct frames f = {0};
+    struct atm_frame_sample f = {0};
     struct atm_refine *refine = NULL;
-    enum atm_status status = take_frames(source, seeder, &f, err);
+    enum atm_status status = atm_frame_sample_spread(source, seeder, MAX_FRAMES, &f, err);
     if (!status)
-        status = atm_refine_create(options, info->height, info->width, &refine, err);
+        status = atm_tune_create_refine(info, options, tuning, &refine, err);
     for (int round = 0; !status && round < ROUNDS; round++) {
-        set_inputs(&f, tuning);
+        atm_frame_sample_tell(&f, tuning);
         if (isnan(options->sigma_px))
             status = atm_refine_estimate_sigma(refine, f.inputs, f.count, &tuning->sigma_px, err);
-        set_inputs(&f, tuning);
+        atm_frame_sample_tell(&f, tuning);
         if (!status && !info->photons)
-            status = measure_noise(refine, &f, &tuning->noise, err);
+            status = atm_tune_noise_of(refine, &f, &tuning->noise, err);
     }
     if (!status) {
-        set_inputs(&f, tuning);
+        atm_frame_sample_tell(&f, tuning);
         status =
             atm_refine_estimate_population(refine, f.inputs, f.count, &tuning->population, err);
     }
     atm_refine_destroy(&refine);
-    frames_free(&f);
+    atm_frame_sample_free(&f);
     return status;
 }

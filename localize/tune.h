@@ -11,7 +11,19 @@ struct atm_tuning {
     struct atm_refine_population population;
     double threshold; /* of the likelihood ratio; 0: as refine.false_per_frame says */
     const float *variance, *saturation; /* of pixels: see atm_refine_input; borrowed */
+    const struct atm_psf_image *psf;    /* that is fitted with; NULL: as refine.psf says; borrowed */
 };
+/* A workspace that fits with it. */
+enum atm_status atm_tune_create_refine(const struct atm_source_info *info,
+                                       const struct atm_refine_options *options,
+                                       const struct atm_tuning *tuning, struct atm_refine **refine,
+                                       struct atm_err *err);
+
+/* The noise that refine.likelihood names, and pixels of their own; where photons are not known, a
+ * first guess, to be measured later. */
+enum atm_status atm_tune_camera(const struct atm_source_info *info, int likelihood,
+                                struct atm_tuning *tuning, const struct atm_sink *sink,
+                                struct atm_err *err);
 
 /* tuning comes in with first guesses. sigma is left alone when options->sigma_px is set, the noise when the
  * camera is known. */

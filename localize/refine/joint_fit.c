@@ -196,6 +196,10 @@ static void add_own_terms(struct atm_fit *fit, const struct atm_spot *spots, ptr
         ptrdiff_t at = n * i + ATM_SPOT_AMPLITUDE;
         atm_brightness_penalty(&p->brightness, log(a), &pull, &stiffness);
         g[ATM_SPOT_AMPLITUDE] += pull / a;
+        /* No brightness is less certain than by the typical one: how coinciding emitters share
+         * their light is told by nothing, and an unbounded volume would favour them. */
+        double ratio = a / exp(p->brightness.log_mean), sd = p->brightness.log_sd;
+        stiffness = fmax(stiffness, fmin(ratio * ratio, 1 / (sd * sd)));
         atm_envelope_row(&fit->information, at)[at] += stiffness / (a * a);
     }
 }

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-enum { TAPS = 4, SIZE_MAX_SAMPLES = 2048, OVERSAMPLING_MAX = 64 };
+enum { TAPS = ATM_SPLINE_TAPS, SIZE_MAX_SAMPLES = 2048, OVERSAMPLING_MAX = 64 };
 
 /* Samples lie as phases: those a whole pixel apart are neighbours, since all pixels of an image
  * need the same phases at the same weights. */
@@ -140,9 +140,7 @@ void atm_spline_destroy(struct atm_spline **spline) {
 ptrdiff_t atm_spline_half(const struct atm_spline *spline) { return spline->half; }
 double atm_spline_sigma(const struct atm_spline *spline) { return spline->sigma_px; }
 
-/* Weights of the four coefficients around a place t in [0, 1) after the second, and their slopes.
- */
-static void weights_at(double t, double weight[TAPS], double slope[TAPS]) {
+void atm_spline_weights(double t, double weight[TAPS], double slope[TAPS]) {
     double r = 1 - t;
     weight[0] = r * r * r / 6, weight[3] = t * t * t / 6;
     weight[1] = 2.0 / 3 - t * t * (1 - 0.5 * t), weight[2] = 2.0 / 3 - r * r * (1 - 0.5 * r);
@@ -159,7 +157,7 @@ static struct place place_of(const struct atm_spline *s, double centre, ptrdiff_
     double q = (double)s->oversampling;
     double u = q * ((double)(pixel + BORDER) - centre) + 0.5 * (double)(s->size - 1);
     struct place p = {.first = (ptrdiff_t)floor(u) - 1};
-    weights_at(u - floor(u), p.weight, p.slope);
+    atm_spline_weights(u - floor(u), p.weight, p.slope);
     for (int k = 0; k < TAPS; k++)
         p.slope[k] *= -q;
     return p;

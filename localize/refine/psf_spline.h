@@ -17,6 +17,11 @@ ptrdiff_t atm_spline_half(const struct atm_spline *spline);
  */
 double atm_spline_sigma(const struct atm_spline *spline);
 
+/* Weights of the four coefficients around a place t in [0, 1) after the second, and their slopes.
+ */
+enum { ATM_SPLINE_TAPS = 4 };
+void atm_spline_weights(double t, double weight[ATM_SPLINE_TAPS], double slope[ATM_SPLINE_TAPS]);
+
 void atm_spline_fill(const struct atm_spline *spline, double x, double y, struct atm_patch *patch);
 /* The same in single precision for one lane of a batch, over a whole window (window, window) of at
  * most 15 pixels a side, zero beyond the samples: d/dx, d/dy and the image itself, plane_step

@@ -16,8 +16,11 @@ static const char *const psf_names[] = {
     [ATM_PSF_GAUSSIAN_ROUND] = "gaussian_round",
     [ATM_PSF_GAUSSIAN_ELLIPTIC] = "gaussian_elliptic",
     [ATM_PSF_SPLINE] = "spline",
-    [ATM_PSF_KINDS] = NULL,
+    [ATM_REFINE_PSF_AUTO] = "auto",
+    [ATM_REFINE_PSF_LEARNED] = "learned",
+    NULL,
 };
+_Static_assert((int)ATM_REFINE_PSF_AUTO == (int)ATM_PSF_KINDS, "the names are one list");
 static const char *const background_names[] = {"constant", "plane", NULL};
 static const char *const population_names[] = {"none", "count", "fit", NULL};
 static const struct atm_key keys[] = {
@@ -25,11 +28,12 @@ static const struct atm_key keys[] = {
                    "noise that the fit believes in; auto: as [camera] says. emccd doubles the "
                    "light's variance, least_squares weighs by the variance of the model"),
     ATM_KEY_CHOOSE(
-        struct atm_refine_options, psf, "gaussian", psf_names,
-        "one width for all; _round, _elliptic: the final fit gives each emitter its own; "
-        "spline: of psf_file"),
+        struct atm_refine_options, psf, "auto", psf_names,
+        "learned: from the movie's own emitters; auto: so, where that explains frames better that "
+        "it was not learned from, else gaussian; gaussian: one width for all; _round, _elliptic: "
+        "the final fit gives each emitter its own; spline: of psf_file"),
     ATM_KEY_STRING(struct atm_refine_options, psf_file, "",
-                   "HDF5 file with the sampled PSF: /psf and its attribute oversampling"),
+                   "the sampled PSF: what atomloc psf writes, .tif or .h5"),
     ATM_KEY(struct atm_refine_options, sigma_px, DOUBLE, "auto", 0.3, 20, "px",
             "PSF sigma; auto: from the model's atom, then from the data"),
     ATM_KEY_CHOOSE(struct atm_refine_options, background, "constant", background_names,
@@ -64,6 +68,8 @@ enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrd
     if (!made)
         return atm_err_memory(err, "refinement");
     made->options = *options, made->height = height, made->width = width;
+    if (options->psf >= ATM_PSF_KINDS)
+        made->options.psf = ATM_PSF_GAUSSIAN;
     made->model = atm_mem_alloc((size_t)height * (size_t)width, sizeof *made->model);
     enum atm_status status = made->model ? ATM_OK : atm_err_memory(err, "refinement");
     if (!status)
@@ -76,6 +82,18 @@ enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrd
         atm_refine_destroy(&made);
     *refine = made;
     return status;
+}
+
+enum atm_status atm_refine_set_psf(struct atm_refine *refine, const struct atm_psf_image *psf,
+                                   struct atm_err *err) {
+    struct atm_spline *spline = NULL;
+    enum atm_status status =
+        atm_spline_create(psf->samples, psf->size, psf->oversampling, &spline, err);
+    if (status)
+        return status;
+    atm_spline_destroy(&refine->spline);
+    refine->spline = spline;
+    return ATM_OK;
 }
 
 void atm_refine_destroy(struct atm_refine **refine) {

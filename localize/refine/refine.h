@@ -7,8 +7,8 @@
 #include "table.h"
 
 struct atm_refine_options {
-    int likelihood;                   /* ATM_NOISE_... of noise_model.h */
-    int psf;                          /* ATM_PSF_... of fit_psf.h: what the final fit has */
+    int likelihood; /* ATM_NOISE_... of noise_model.h */
+    int psf;        /* ATM_PSF_... of fit_psf.h: what the final fit has; or enum atm_refine_psf */
     char psf_file[ATM_KEY_TEXT_SIZE]; /* of a spline */
     double sigma_px;     /* PSF sigma; auto: from the model's atom, then from the data */
     int background;      /* enum atm_refine_background: fitted on top of the input's */
@@ -18,6 +18,11 @@ struct atm_refine_options {
     int64_t rounds;      /* of fit, add from residual, prune */
     int64_t max_iterations;
     int population; /* enum atm_refine_use: what an input's population is used for */
+};
+/* Behind those of fit_psf.h. Gaussians, until atm_refine_set_psf says something else. */
+enum atm_refine_psf {
+    ATM_REFINE_PSF_AUTO = 4, /* learned, where it explains the movie better */
+    ATM_REFINE_PSF_LEARNED,
 };
 enum atm_refine_background { ATM_REFINE_CONSTANT, ATM_REFINE_PLANE };
 enum atm_refine_use {
@@ -49,6 +54,10 @@ struct atm_refine; /* workspace for frames of one size; not shared between threa
 enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrdiff_t height,
                                   ptrdiff_t width, struct atm_refine **refine, struct atm_err *err);
 void atm_refine_destroy(struct atm_refine **refine);
+/* From now on fit with this PSF, whatever refine.psf says. Copied. */
+struct atm_psf_image;
+enum atm_status atm_refine_set_psf(struct atm_refine *refine, const struct atm_psf_image *psf,
+                                   struct atm_err *err);
 
 /* image (H, W) in photons; background (H, W) start values of the background (the fit adds a smooth
  * correction); seeds: x, y, photons used, blocks carried over. Appends to out the localizations,

@@ -1,5 +1,6 @@
 /* From a frame to a tile: cutting, scaling to counts, seeds. */
 #include "noise_model.h"
+#include "psf_spline.h"
 #include "refine_private.h"
 
 #include <math.h>
@@ -24,8 +25,11 @@ static ptrdiff_t pieces(ptrdiff_t n, double sigma_px) {
     return inner <= core ? 1 : (ptrdiff_t)ceil(inner / core);
 }
 
-static struct atm_refine_cut cut(ptrdiff_t n, ptrdiff_t count, ptrdiff_t index, double sigma_px) {
+/* wings: pixels that a sampled PSF reaches. */
+static struct atm_refine_cut cut(ptrdiff_t n, ptrdiff_t count, ptrdiff_t index, double sigma_px,
+                                 ptrdiff_t wings) {
     ptrdiff_t margin = (ptrdiff_t)ceil(MARGIN_SIGMAS * sigma_px);
+    margin = margin > wings ? margin : wings;
     struct atm_refine_cut c = {.core_start = n * index / count,
                                .core_end = n * (index + 1) / count};
     c.start = c.core_start > margin ? c.core_start - margin : 0;
@@ -41,9 +45,10 @@ ptrdiff_t atm_refine_area_count(const struct atm_refine *refine, double sigma_px
 struct atm_refine_area atm_refine_area(const struct atm_refine *refine, double sigma_px,
                                        ptrdiff_t index) {
     ptrdiff_t down = pieces(refine->height, sigma_px), across = pieces(refine->width, sigma_px);
+    ptrdiff_t wings = refine->spline ? atm_spline_half(refine->spline) : 0;
     return (struct atm_refine_area){
-        .rows = cut(refine->height, down, index / across, sigma_px),
-        .columns = cut(refine->width, across, index % across, sigma_px),
+        .rows = cut(refine->height, down, index / across, sigma_px, wings),
+        .columns = cut(refine->width, across, index % across, sigma_px, wings),
     };
 }
 

@@ -54,7 +54,8 @@ struct atm_command {
 
 extern const struct atm_command atm_command_run, atm_command_synth, atm_command_train,
     atm_command_calibrate, atm_command_localize, atm_command_eval, atm_command_info,
-    atm_command_config, atm_command_convert, atm_command_post, atm_command_camera;
+    atm_command_config, atm_command_convert, atm_command_post, atm_command_camera,
+    atm_command_psf;
 
 /* argv[0] is the command's name. Reads the configuration too: defaults, then -c, then --set in
  * their order, then the options that stand for keys. With --help, only call->help is set. */

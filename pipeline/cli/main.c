@@ -13,7 +13,7 @@
 static const struct atm_command *const commands[] = {
     &atm_command_localize, &atm_command_run,  &atm_command_synth,     &atm_command_train,
     &atm_command_eval,     &atm_command_info, &atm_command_calibrate, &atm_command_config,
-    &atm_command_convert,  &atm_command_post, &atm_command_camera,
+    &atm_command_convert,  &atm_command_post, &atm_command_camera,  &atm_command_psf,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 

@@ -2,6 +2,7 @@
 
 #include "mem.h"
 #include "outputs.h"
+#include "paths.h"
 #include "provenance.h"
 #include <math.h>
 #include <unistd.h>
@@ -78,6 +79,22 @@ static enum atm_status note_camera(const struct atm_source_info *info, struct at
                           info->estimated ? "; used" : "");
 }
 
+/* The PSF that was learned goes beside the table. */
+static enum atm_status write_psf(const struct atm_source_info *info,
+                                 const struct atm_psf_learned *psf, const char *provenance,
+                                 const char *output, const struct atm_sink *sink,
+                                 struct atm_err *err) {
+    if (!psf->image.samples)
+        return ATM_OK;
+    char *path = atm_path_beside(output, "_psf.tif");
+    enum atm_status status =
+        path ? atm_stage_psf_write(&psf->image, &psf->measures, info->camera.pixel_size_nm,
+                                   provenance, path, "The movie's own PSF", sink, err)
+             : atm_err_memory(err, "a file name");
+    atm_mem_free(path);
+    return status;
+}
+
 enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_model *model,
                                    const struct atm_config *config,
                                    const struct atm_localize_files *files,
@@ -114,14 +131,17 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
         status = atm_table_note(table, err, "False Positives Per Frame",
                                 "%.4g of noise alone, at a likelihood ratio of exp(%.3f)",
                                 summary.false_rate, 0.5 * summary.threshold);
-    if (!status) {
+    if (!status)
         status = judge(&summary.fit, files->fit, sink, table, err);
-    }
     if (!status)
         status = atm_outputs_write(files->tables, config, table, sink, err);
+    if (!status)
+        status = write_psf(atm_source_info(source), &summary.psf, table->provenance,
+                           files->tables[0], sink, err);
     if (!status && !follow)
         unlink(files->journal);
     atm_fit_record_free(&summary.fit);
+    atm_psf_learned_free(&summary.psf);
     atm_mem_free(provenance);
     return status;
 }

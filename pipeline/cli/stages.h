@@ -100,6 +100,15 @@ enum atm_status atm_stage_figures(struct atm_source *source, const struct atm_mo
                                   const struct atm_table *truth, const struct atm_config *config,
                                   const char *folder, const struct atm_sink *sink,
                                   struct atm_err *err);
+/* A PSF's file and its figure, PATH's name with .png; and its widths to stdout. pixel_size_nm: NAN
+ * unknown. */
+struct atm_psf_image;
+struct atm_psf_measures;
+enum atm_status atm_stage_psf_write(const struct atm_psf_image *image,
+                                    const struct atm_psf_measures *measures, double pixel_size_nm,
+                                    const char *provenance, const char *path, const char *title,
+                                    const struct atm_sink *sink, struct atm_err *err);
+void atm_stage_psf_print(const struct atm_psf_measures *measures, double pixel_size_nm);
 /* Loss and validation loss over the steps. */
 enum atm_status atm_stage_curve(const struct atm_model *model, const char *path,
                                 struct atm_err *err);

@@ -66,6 +66,7 @@ struct atm_movie_info {
     bool has_truth;           /* HDF5 stack with /truth: read it by atm_table_read */
     bool has_strokes;         /* the same with pen strokes: atm_movie_strokes */
     bool has_labels;          /* of its images: atm_movie_labels */
+    double oversampling;      /* of a PSF: samples a camera pixel; 0: the file does not say */
 };
 
 struct atm_movie;
@@ -112,6 +113,8 @@ struct atm_movie_layout {
     enum atm_movie_sample sample;
     struct atm_camera camera;
     const char *provenance;
+    double oversampling; /* TIFF of a PSF: samples a camera pixel, and camera.pixel_size_nm is that
+                          * of a sample; 0: no PSF */
 };
 enum atm_status atm_movie_create(const char *path, const struct atm_movie_layout *layout,
                                  struct atm_movie_writer **writer, struct atm_err *err);

@@ -194,6 +194,7 @@ static enum atm_status index_frames(struct atm_movie *movie, struct atm_err *err
         return atm_err_memory(err, movie->path);
     memcpy(description, text, strlen(text));
     atm_tiff_text_camera(description, (double)resolution, &movie->info.camera);
+    movie->info.oversampling = atm_tiff_text_oversampling(description);
     /* ImageJ writes the frames together, then the other directories, none of them above 4 GB;
      * tifffile can be told to leave them out. */
     const ptrdiff_t images = atm_tiff_text_images(description);

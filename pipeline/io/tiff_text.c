@@ -125,6 +125,14 @@ void atm_tiff_text_camera(const char *description, double x_resolution, struct a
     }
 }
 
+static const char OVERSAMPLING[] = "psf_oversampling";
+
+double atm_tiff_text_oversampling(const char *description) {
+    const char *text = find_line(description, OVERSAMPLING);
+    double value = text ? strtod(text, NULL) : 0;
+    return value > 0 && isfinite(value) ? value : 0;
+}
+
 static int put_camera(const struct atm_camera *camera, char *text, int size) {
     int used = 0;
     for (int i = 0; i < CAMERA_KEY_COUNT; i++) {
@@ -138,10 +146,14 @@ static int put_camera(const struct atm_camera *camera, char *text, int size) {
 }
 
 /* No images=: ImageJ would then expect the frames without directories between them. */
-static void put_imagej(const struct atm_camera *camera, char *text, int size) {
+static void put_imagej(const struct atm_movie_layout *layout, char *text, int size) {
+    const struct atm_camera *camera = &layout->camera;
     int used = snprintf(text, (size_t)size, "ImageJ=1.54f\nunit=%s\nloop=false\n",
                         isfinite(camera->pixel_size_nm) ? "um" : "pixel");
-    put_camera(camera, text + used, size - used);
+    used += put_camera(camera, text + used, size - used);
+    if (layout->oversampling > 0)
+        snprintf(text + used, (size_t)(size - used), "%s=%.15g\n", OVERSAMPLING,
+                 layout->oversampling);
 }
 
 /* What only we know stands in a comment. */
@@ -170,6 +182,6 @@ char *atm_tiff_text_format(const struct atm_movie_layout *layout, bool ome) {
     if (text && ome)
         put_ome(layout, text, SIZE);
     else if (text)
-        put_imagej(&layout->camera, text, SIZE);
+        put_imagej(layout, text, SIZE);
     return text;
 }

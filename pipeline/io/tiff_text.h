@@ -17,6 +17,8 @@ ptrdiff_t atm_tiff_text_channels(const char *description);
 void atm_tiff_text_camera(const char *description, double x_resolution, struct atm_camera *camera);
 /* The same from the JSON text that Micro-Manager keeps with each page (tag 51123). */
 void atm_tiff_text_micromanager(const char *json, struct atm_camera *camera);
+/* Samples a camera pixel where the image is a PSF that says so; 0 otherwise. */
+double atm_tiff_text_oversampling(const char *description);
 /* Text for writing, owned by the caller (atm_mem_free); NULL if out of memory. ome: OME-XML, which
  * needs the number of frames. */
 char *atm_tiff_text_format(const struct atm_movie_layout *layout, bool ome);

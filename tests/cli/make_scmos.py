@@ -64,4 +64,5 @@ def main(folder):
         file.write("\n".join(truth) + "\n")
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -39,7 +39,7 @@ static struct atm_source *open_stack(void) {
                                              .qe = 1,
                                              .read_noise = NAN,
                                              .saturation = NAN},
-                                            NULL};
+                                            NULL, 0};
     const struct atm_input_options options = {.background = ATM_BACKGROUND_NONE, .scale = 1};
     struct atm_movie_writer *writer = NULL;
     struct atm_source *source = NULL;

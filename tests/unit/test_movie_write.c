@@ -30,7 +30,7 @@ static void write_frames(const char *path, enum atm_movie_sample sample, int fra
                          const struct atm_camera *camera) {
     static float adu[FRAMES * PIXELS];
     struct atm_movie_layout layout = {announced, HEIGHT,  WIDTH,
-                                      sample,    *camera, "[run]\nseed = 1\n"};
+                                      sample,    *camera, "[run]\nseed = 1\n", 0};
     struct atm_movie_writer *writer = NULL;
     struct atm_err err = {0};
     for (int i = 0; i < FRAMES * PIXELS; i++)
@@ -73,7 +73,7 @@ static void rounding_clipping_and_nan(void **state) {
     const float in[] = {-3, 0.4f, 0.6f, 65535.4f, 70000, 2.385f},
                 out[] = {0, 0, 1, 65535, 65535, 2};
     float back[6];
-    struct atm_movie_layout layout = {1, 2, 3, ATM_MOVIE_U16, atm_movie_unknown_camera(), NULL};
+    struct atm_movie_layout layout = {1, 2, 3, ATM_MOVIE_U16, atm_movie_unknown_camera(), NULL, 0};
     struct atm_movie_writer *writer = NULL;
     struct atm_err err = {0};
     assert_int_equal(atm_movie_create(H5_PATH, &layout, &writer, &err), ATM_OK);
@@ -98,7 +98,7 @@ static void truth_goes_beside_the_frames(void **state) {
     struct atm_loc rows[2] = {{.frame = 0, .x = 1.25, .y = 2.5, .photons = 900, .id = 7},
                               {.frame = 2, .x = 3, .y = 4, .photons = 2.385, .id = 8}};
     const struct atm_table truth = {.rows = rows, .count = 2, .capacity = 2};
-    struct atm_movie_layout layout = {1, 1, 1, ATM_MOVIE_F32, CAMERA, NULL};
+    struct atm_movie_layout layout = {1, 1, 1, ATM_MOVIE_F32, CAMERA, NULL, 0};
     struct atm_movie_writer *writer = NULL;
     struct atm_err err = {0};
     const float pixel = 2.385f;
@@ -129,7 +129,7 @@ static void truth_goes_beside_the_frames(void **state) {
 
 static void writers_refuse(void **state) {
     (void)state;
-    struct atm_movie_layout layout = {2, 4, 4, ATM_MOVIE_U16, CAMERA, NULL};
+    struct atm_movie_layout layout = {2, 4, 4, ATM_MOVIE_U16, CAMERA, NULL, 0};
     struct atm_movie_writer *writer = NULL;
     struct atm_err err = {0};
     const float adu[16] = {0};
@@ -157,7 +157,7 @@ static void full_disk_is_an_error(void **state) {
         adu[i] = sinf((float)i);
     for (int p = 0; p < 2; p++)
         for (rlim_t bytes = 1; bytes < FRAMES * PIXELS * 4; bytes = bytes * 3 / 2 + 1) {
-            struct atm_movie_layout layout = {FRAMES, HEIGHT, WIDTH, ATM_MOVIE_F32, CAMERA, NULL};
+            struct atm_movie_layout layout = {FRAMES, HEIGHT, WIDTH, ATM_MOVIE_F32, CAMERA, NULL, 0};
             struct atm_movie_writer *writer = NULL;
             struct atm_err err = {0};
             small = (struct rlimit){.rlim_cur = bytes, .rlim_max = limit.rlim_max};

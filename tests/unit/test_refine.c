@@ -341,19 +341,44 @@ static void learned_psf_finds_the_same(void **state) {
     in.sigma_px = 3; /* the file knows better */
     options.psf = ATM_PSF_SPLINE;
     snprintf(options.psf_file, sizeof options.psf_file, "%s", path);
-    assert_int_equal(atm_psf_write(path, samples, SAMPLES, OVERSAMPLING, &err), ATM_OK);
+    struct atm_psf_image image = {samples, SAMPLES, OVERSAMPLING}; /* in HDF5: see the name */
+    assert_int_equal(atm_psf_write(path, &image, NAN, NULL, &err), ATM_OK);
     refine_with(&options, &in, SIDE, SIDE, &spline);
     assert_int_equal(spline.count, gaussian.count);
     for (ptrdiff_t i = 0; i < spline.count; i++) {
         assert_near(spline.rows[i].x, gaussian.rows[i].x, 0.02 * gaussian.rows[i].x_unc);
         assert_near(spline.rows[i].x_unc, gaussian.rows[i].x_unc, 0.01 * gaussian.rows[i].x_unc);
     }
-    assert_int_equal(atm_psf_write(path, samples, SAMPLES, 0, &err), ATM_OK);
+    image.oversampling = 0;
+    assert_int_equal(atm_psf_write(path, &image, NAN, NULL, &err), ATM_OK);
     assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, &err), ATM_FAIL);
     assert_non_null(strstr(err.text, "oversampling"));
     unlink(path);
     atm_table_free(&gaussian);
     atm_table_free(&spline);
+}
+
+/* One emitter, seeded several times, in a movie where dim ones abound: how coinciding emitters would
+ * share its light is open, and that must not speak for them. */
+static void light_is_not_shared_without_need(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    ptrdiff_t rows = 0;
+    for (int trial = 0; trial < 20; trial++) {
+        clear(&frame, SIDE, SIDE);
+        add(&frame, 15.2 + 0.04 * trial, 15.385, 1500 + 70 * trial);
+        for (int k = 0; k < 4; k++)
+            frame.seeds[frame.seed_count++] = at(15.2 + 0.04 * trial + (k % 2 ? 0.9 : -0.9),
+                                                 15.385 + (k / 2 ? 0.9 : -0.9), 500);
+        expose(&frame, &rng);
+        struct atm_refine_input in = input_of(&frame);
+        in.population = (struct atm_refine_population){log(3000), 0.2, 0.005, 0.5};
+        struct atm_table table;
+        refine_with(&options, &in, SIDE, SIDE, &table);
+        rows += table.count;
+        atm_table_free(&table);
+    }
+    assert_int_equal(rows, 20);
 }
 
 /* Crowds whose seeds all stay: whatever the curvature says, no emitter is less certain than the
@@ -492,6 +517,7 @@ int main(void) {
         cmocka_unit_test_setup(uncertainties_can_be_trusted, start),
         cmocka_unit_test_setup(fitted_widths_come_with_uncertainties, start),
         cmocka_unit_test_setup(learned_psf_finds_the_same, start),
+        cmocka_unit_test_setup(light_is_not_shared_without_need, start),
         cmocka_unit_test_setup(blends_bound_what_is_uncertain, start),
         cmocka_unit_test_setup(likelihoods_have_names, start),
         cmocka_unit_test_setup(noisy_and_saturated_pixels_count_less, start),
