@@ -85,6 +85,22 @@ static void choose_grid(const struct atm_source_info *info, struct atm_model_opt
 
 /* ---- The loop ---- */
 
+/* train.start */
+static enum atm_status take_start(struct atm_model *model, const char *path,
+                                  const struct atm_sink *sink, struct atm_err *err) {
+    struct atm_model *start = NULL;
+    enum atm_status status = atm_model_load(path, &start, err);
+    if (status)
+        return status;
+    const ptrdiff_t taken = atm_model_take_weights(model, start);
+    atm_model_destroy(&start);
+    if (!taken)
+        return atm_err_set(err, ATM_FAIL, "train.start = %s: has no layer of this model", path);
+    atm_log(sink, ATM_LOG_INFO, "starting from %s: %td of %td parameters", path, taken,
+            model->param_count);
+    return ATM_OK;
+}
+
 static enum atm_status start_model(struct atm_source *source,
                                    const struct atm_learn_options *options, const char *checkpoint,
                                    const char *provenance, const struct atm_sink *sink,
@@ -108,6 +124,10 @@ static enum atm_status start_model(struct atm_source *source,
     struct atm_model_options chosen = options->model;
     choose_grid(info, &chosen, sink);
     enum atm_status status = atm_model_create(&chosen, &options->net, options->seed, model, err);
+    if (status)
+        return status;
+    if (options->train.start[0])
+        status = take_start(*model, options->train.start, sink, err);
     if (status)
         return status;
     (*model)->image_scale = info->scale;

@@ -16,6 +16,7 @@ enum atm_rng_purpose {
     ATM_RNG_BATCH = 5,   /* index: training step */
     ATM_RNG_SPLIT = 6,   /* index: movie */
     ATM_RNG_EVAL = 7,
+    ATM_RNG_HOLE = 8, /* index: training step */
     ATM_RNG_TEST = 100,
 };
 

@@ -50,13 +50,26 @@ enum atm_status atm_stage_open(const char *path, const struct atm_config *config
 
 static enum atm_status learn_provenance(struct atm_source *source, const struct atm_config *config,
                                         char **text, struct atm_err *err) {
-    struct atm_provenance_input inputs[] = {{"movie", 0},
-                                            {"maps", atm_source_info(source)->maps_hash}};
+    struct atm_provenance_input inputs[3] = {{"movie", 0}};
+    int count = 1;
     enum atm_status status = atm_movie_hash(atm_source_movie(source), &inputs[0].hash, err);
+    const uint64_t maps = atm_source_info(source)->maps_hash;
+    if (maps)
+        inputs[count++] = (struct atm_provenance_input){"maps", maps};
+    if (!status && config->train.start[0]) {
+        struct atm_model *start = NULL;
+        status = atm_model_load(config->train.start, &start, err);
+        if (status)
+            atm_err_prefix(err, "train.start: ");
+        else
+            inputs[count++] =
+                (struct atm_provenance_input){"start", atm_provenance_model_hash(start)};
+        atm_model_destroy(&start);
+    }
     if (status)
         return status;
-    *text = atm_provenance_create(config, ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE, inputs,
-                                  inputs[1].hash ? 2 : 1);
+    *text =
+        atm_provenance_create(config, ATM_SECTIONS_LEARN | ATM_SECTION_CALIBRATE, inputs, count);
     return *text ? ATM_OK : atm_err_memory(err, "the provenance");
 }
 
