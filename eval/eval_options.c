@@ -56,6 +56,11 @@ static const struct atm_key eval_keys[] = {
             "models: largest distance of a block from its spike"),
     ATM_KEY(struct atm_eval_options, active, DOUBLE, "0.05", 0, 1, "",
             "models: a block is active when |g| / |x| is at least this"),
+    ATM_KEY_STRING(struct atm_eval_options, baseline, "",
+                   "models of strokes: movie whose mean and principal components stand beside the "
+                   "model; empty: the test images themselves (which then are told better)"),
+    ATM_KEY(struct atm_eval_options, baseline_images, INT, "0", 0, ATM_BASELINE_MOST, "",
+            "models of strokes: so many of its first images; 0: all, at most 2000"),
 };
 
 const struct atm_section atm_eval_section = {

@@ -98,6 +98,17 @@ const layerRules = {
         return {c: x.c, h, w, data: y};
     },
 
+    /* Two more channels: x, then y of the pixel's centre, -1..1 over the image. */
+    coordinates(layer, x) {
+        const n = x.h * x.w, y = new Float32Array((x.c + 2) * n);
+        y.set(x.data);
+        for (let i = 0; i < n; i++) {
+            y[x.c * n + i] = (2 * (i % x.w) + 1) / x.w - 1;
+            y[(x.c + 1) * n + i] = (2 * Math.floor(i / x.w) + 1) / x.h - 1;
+        }
+        return {c: x.c + 2, h: x.h, w: x.w, data: y};
+    },
+
     reshape(layer, x) {
         const [c, h, w] = layer.shape;
         return {c, h, w, data: x.data};

@@ -102,8 +102,10 @@ static enum atm_status make_sets(struct pass *pass, struct atm_err *err) {
     if (!status)
         status = atm_coder_create(test->model, &size, ATM_CODER_ENCODE, &pass->coder, err);
     ptrdiff_t images = test->spikes.images, wanted = (ptrdiff_t)test->options.refined_images;
-    /* Blocks on a grid of cells have no refinement of their own. */
-    pass->refined_images = test->model->cell ? 0 : wanted < images ? wanted : images;
+    /* Blocks on a grid of cells have no refinement of their own, and it is one for sums. */
+    const bool refines =
+        !test->model->cell && test->model->options.aggregation == ATM_AGGREGATION_SUM;
+    pass->refined_images = !refines ? 0 : wanted < images ? wanted : images;
     if (!status)
         status = make_set(test, &size, images, &test->raw, err);
     if (!status && pass->refined_images)

@@ -29,7 +29,10 @@ struct atm_eval_options {
     int64_t refined_images; /* of these, whose latents are also refined */
     double tolerance_sigma; /* blocks and spikes match up to this many sigma */
     double active;          /* a block is active when |g| / |x| is at least this */
+    char baseline[ATM_KEY_TEXT_SIZE]; /* images of the mean and the components; "": the tested */
+    int64_t baseline_images;          /* its first ones; 0 all */
 };
+enum { ATM_BASELINE_MOST = 2000 };
 enum atm_eval_axes { ATM_EVAL_XY, ATM_EVAL_YX };
 extern const struct atm_section atm_eval_section;
 

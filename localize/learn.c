@@ -91,13 +91,12 @@ static void choose_grid(const struct atm_source_info *info, struct atm_model_opt
  * for this one as far as it is like that one. */
 static enum atm_status take_weights(struct atm_model *model, const struct atm_model *start,
                                     const struct atm_sink *sink, struct atm_err *err) {
-    if (model->param_count != start->param_count)
+    const ptrdiff_t taken = atm_model_take_weights(model, start);
+    if (!taken)
         return atm_err_set(err, ATM_FAIL,
-                           "train.from: a model of %td parameters cannot start one of %td",
-                           start->param_count, model->param_count);
-    memcpy(model->params, start->params, (size_t)start->param_count * sizeof *model->params);
-    atm_log(sink, ATM_LOG_INFO, "starting from a model of %lld steps, with its network",
-            (long long)start->step);
+                           "train.from: the model there has no layer of the network to train");
+    atm_log(sink, ATM_LOG_INFO, "starting from a model of %lld steps: %td of %td parameters",
+            (long long)start->step, taken, model->param_count);
     return ATM_OK;
 }
 
@@ -106,11 +105,13 @@ static enum atm_status new_model(const struct atm_source_info *info,
                                  const struct atm_learn_options *options, uint64_t seed,
                                  const char *provenance, const struct atm_sink *sink,
                                  struct atm_model **model, struct atm_err *err) {
-    struct atm_model_options chosen = options->start ? options->start->options : options->model;
+    const struct atm_model *start = options->start;
+    const bool same = start && start->options.kind == options->model.kind;
+    struct atm_model_options chosen = same ? start->options : options->model;
     choose_grid(info, &chosen, sink);
     enum atm_status status = atm_model_create(&chosen, &options->net, seed, model, err);
-    if (!status && options->start)
-        status = take_weights(*model, options->start, sink, err);
+    if (!status && start)
+        status = take_weights(*model, start, sink, err);
     if (status)
         return status;
     (*model)->image_scale = info->scale;

@@ -73,7 +73,8 @@ static enum atm_status run_create(struct run *run, struct atm_source *source,
     run->background = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, sizeof *run->background);
     run->room = info->frames;
     run->follow = options->follow;
-    run->parameters = ATM_SPOT_AMPLITUDE + 1 + atm_psf_kinds[refine->psf].widths;
+    run->parameters = ATM_SPOT_AMPLITUDE + 1 +
+                      (refine->psf < ATM_PSF_KINDS ? atm_psf_kinds[refine->psf].widths : 0);
     run->fits = atm_mem_alloc((size_t)info->frames, sizeof *run->fits);
     if (!run->image || !run->background || !run->fits)
         return atm_err_memory(err, "localizing");

@@ -19,7 +19,20 @@ enum atm_model_kind {
     ATM_MODEL_PAPER_SPIKES,    /* 128x128, k = 10, d0 = 3: 307,097 parameters */
     ATM_MODEL_PAPER_STROKES,   /* 128x128, k = 16, d0 = 6: 341,051 parameters */
     ATM_MODEL_PAPER_SPIKES_64, /* 64x64, k = 10, d0 = 3: 289,289 parameters */
+    ATM_MODEL_STROKES,         /* 128x128, k = 16, d0 = 6, thinner maps: for a CPU */
+    ATM_MODEL_STROKES_64,      /* the same for 64x64 */
+    ATM_MODEL_FOLLOWUP,        /* 28x28, k = 20, d0 = 10: Joundi et al., GRETSI 2025 */
 };
+enum { ATM_MODEL_LAST = ATM_MODEL_FOLLOWUP };
+extern const char *const atm_model_kind_names[]; /* by kind; NULL behind the last */
+
+/* g of the PAPER kinds (all but the convolutional one). */
+enum atm_atom_kind {
+    ATM_ATOM_PUBLISHED, /* dense layers to maps of 2x2, convolutions and upsampling */
+    ATM_ATOM_FIELD,     /* dense layers; a function of the block's numbers and the place, by 1x1
+                           convolutions at a quarter of the size; upsampling */
+};
+enum atm_aggregation { ATM_AGGREGATION_SUM, ATM_AGGREGATION_MAX };
 
 /* How the PAPER kinds come from an image to their k blocks; the decoder is the same for all. */
 enum atm_encoder_kind {
@@ -32,6 +45,8 @@ enum atm_encoder_kind {
 struct atm_model_options {
     int kind;           /* enum atm_model_kind */
     int encoder;        /* PAPER kinds: enum atm_encoder_kind */
+    int atom;           /* PAPER kinds: enum atm_atom_kind */
+    int aggregation;    /* PAPER kinds: enum atm_aggregation */
     int64_t blocks;     /* PAPER kinds: k; 0 as published */
     int64_t block_size; /* PAPER kinds: d0; 0 as published */
     bool linear_latent; /* dense encoder: no LeakyReLU on the latent */
@@ -73,8 +88,10 @@ struct atm_train_options {
     double blur_end;          /* fraction of the steps after which nothing is blurred */
     double curriculum;        /* fraction of the steps in which dim frames come first; 0: none */
     bool pursuit_through;     /* gradients also pass the residuals that the encoder is given */
-    double pursuit_grow;      /* fraction of the steps in which it grows from 1 to k blocks */
-    double pursuit_weight;    /* of the squared residuals after each step but the last */
+    double hole_px; /* pursuit: radius of the hole through which images are seen while it grows,
+                       times the blocks in use; 0: none */
+    double pursuit_grow;   /* fraction of the steps in which it grows from 1 to k blocks */
+    double pursuit_weight; /* of the squared residuals after each step but the last */
 };
 extern const struct atm_section atm_train_section;
 enum atm_train_blur { ATM_BLUR_RESIDUAL, ATM_BLUR_IMAGES };
@@ -157,6 +174,9 @@ enum atm_status atm_model_save(const struct atm_model *model, const char *path, 
                                struct atm_err *err);
 /* A wrong or damaged file is an error that names it. */
 enum atm_status atm_model_load(const char *path, struct atm_model **model, struct atm_err *err);
+/* The follow-up paper's published network, from a file with its weights by their names in PyTorch,
+ * as a model of ours. Fails on all other files. */
+enum atm_status atm_model_import(const char *path, struct atm_model **model, struct atm_err *err);
 
 /* Sizes for images (B, 1, H, W). H and W must be multiples of the cell, or the PAPER kind's. */
 struct atm_model_size {
@@ -166,6 +186,10 @@ struct atm_model_size {
 };
 enum atm_status atm_model_size(const struct atm_model *model, ptrdiff_t images, ptrdiff_t height,
                                ptrdiff_t width, struct atm_model_size *size, struct atm_err *err);
+
+/* Weights of another model, wherever a tensor has the same name and shape; returns the number of
+ * parameters that were taken. */
+ptrdiff_t atm_model_take_weights(struct atm_model *model, const struct atm_model *from);
 
 /* Execution at one size. Latents are (B * blocks, d0), block order of ATM_LAYER_SPLIT. */
 enum atm_coder_parts { ATM_CODER_ENCODE = 1, ATM_CODER_DECODE = 2, ATM_CODER_TRAIN = 7 };

@@ -1,8 +1,18 @@
 /* Schema rows of [model], [net] and [train]. */
 #include "atoms.h"
 
-static const char *const kinds[] = {"convolutional", "paper_spikes", "paper_strokes",
-                                    "paper_spikes_64", NULL};
+const char *const atm_model_kind_names[] = {
+    [ATM_MODEL_CONVOLUTIONAL] = "convolutional",
+    [ATM_MODEL_PAPER_SPIKES] = "paper_spikes",
+    [ATM_MODEL_PAPER_STROKES] = "paper_strokes",
+    [ATM_MODEL_PAPER_SPIKES_64] = "paper_spikes_64",
+    [ATM_MODEL_STROKES] = "strokes",
+    [ATM_MODEL_STROKES_64] = "strokes_64",
+    [ATM_MODEL_FOLLOWUP] = "followup",
+    NULL,
+};
+static const char *const atoms[] = {"published", "field", NULL};
+static const char *const aggregations[] = {"sum", "max", NULL};
 static const char *const encoders[] = {"dense", "convolutional", "pursuit", NULL};
 static const char *const blurs[] = {"residual", "images", NULL};
 static const char *const symmetries[] = {"auto", "none", "flips", "square", NULL};
@@ -11,12 +21,20 @@ static const char *const inits[] = {"auto", "he", "uniform", NULL};
 
 #define MODEL struct atm_model_options
 static const struct atm_key model_keys[] = {
-    ATM_KEY_CHOOSE(MODEL, kind, "convolutional", kinds,
-                   "convolutional: any frame size; paper_*: the published networks"),
+    ATM_KEY_CHOOSE(MODEL, kind, "convolutional", atm_model_kind_names,
+                   "convolutional: any frame size; all others have one: paper_*: the published "
+                   "networks; strokes, strokes_64: paper_strokes with thinner maps for 128x128 and "
+                   "64x64; followup: the network of the follow-up paper, 28x28"),
     ATM_KEY_CHOOSE(
         MODEL, encoder, "dense", encoders,
         "paper_*: dense: as published; convolutional: k heads that each attend to one "
         "place; pursuit: one such head, k times, each time on what is left of the image"),
+    ATM_KEY_CHOOSE(MODEL, atom, "published", atoms,
+                   "paper_*, strokes*: g as published, or as a field: a function of the block's "
+                   "numbers and the place, upsampled"),
+    ATM_KEY_CHOOSE(MODEL, aggregation, "sum", aggregations,
+                   "how blocks become an image, for all kinds but convolutional: their sum, or the "
+                   "largest at each pixel (not with encoder = pursuit, which subtracts them)"),
     ATM_KEY(MODEL, blocks, INT, "0", 0, 256, "", "paper_*: blocks k; 0: as published"),
     ATM_KEY(MODEL, block_size, INT, "0", 0, ATM_LATENT_MAX, "",
             "paper_*: numbers d0 of a block; 0: as published"),
@@ -46,8 +64,9 @@ const struct atm_section atm_net_section = {"net", "how the network is computed"
 #define TRAIN struct atm_train_options
 static const struct atm_key train_keys[] = {
     ATM_KEY_STRING(TRAIN, from, "",
-                   "a model that the training starts from, with its kind of network; a quarter of "
-                   "the steps then goes as far. Empty: random weights"),
+                   "a model that the training starts from: with its network where model.kind is "
+                   "the same (a quarter of the steps then goes as far), else with its layers of the "
+                   "same names and shapes. Empty: random weights"),
     ATM_KEY(TRAIN, restarts, INT, "0", 0, 100, "",
             "trainings more, with other random numbers, at most, as long as the network explains "
             "less than half of what is beyond noise in the held-out frames; the best is kept"),
@@ -93,6 +112,10 @@ static const struct atm_key train_keys[] = {
     ATM_KEY(TRAIN, pursuit_through, BOOL, "no", 0, 0, "",
             "encoder = pursuit: gradients also go back through the residuals that the encoder is "
             "given, from step to step"),
+    ATM_KEY(TRAIN, hole_px, DOUBLE, "0", 0, 1e4, "px",
+            "encoder = pursuit: while it grows, each image is seen through a round hole about a "
+            "random bright place, of this radius times the blocks in use, so that one block begins "
+            "with what one block can tell; 0: images are seen whole"),
     ATM_KEY(TRAIN, pursuit_grow, DOUBLE, "0.4", 0, 1, "",
             "encoder = pursuit: part of the steps over which it grows from one block to all"),
     ATM_KEY(TRAIN, pursuit_weight, DOUBLE, "0.3", 0, 1e3, "",

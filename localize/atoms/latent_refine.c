@@ -197,6 +197,10 @@ enum atm_status atm_refine_latents(const struct atm_model *model,
                                    const struct atm_latent_refine_options *options,
                                    ptrdiff_t images, const float *frames, float *latents,
                                    struct atm_err *err) {
+    if (model->options.aggregation == ATM_AGGREGATION_MAX)
+        return atm_err_set(err, ATM_FAIL,
+                           "latents are refined for the sum of the blocks, and this model's images "
+                           "are the largest of them");
     if (model->cell)
         return atm_err_set(err, ATM_USAGE,
                            "latents are refined through g for the paper_* kinds only; `atomloc "

@@ -48,6 +48,33 @@ static void aim_heads(struct atm_model *model) {
     }
 }
 
+/* The layer that brings an image to half its size starts out as the mean of 2x2 pixels. */
+static void average_shrink(struct atm_model *model) {
+    for (int i = 0; i < atm_net_tensor_count(model->encoder); i++) {
+        const struct atm_tensor *tensor = atm_net_tensor(model->encoder, i);
+        float *weights = model->params + tensor->offset;
+        if (strcmp(tensor->name, "shrink.weight") != 0)
+            continue;
+        for (ptrdiff_t j = 0; j < tensor->count; j++) /* 3x3, of which 1 and 2 lie in the mean */
+            weights[j] = j / 3 > 0 && j % 3 > 0 ? 0.25F : 0;
+    }
+}
+
+/* With He's weights a field hardly depends on the place, which is 2 of its 34 inputs: it starts out
+ * with as many edges across the image as that needs. */
+static void sharpen_field(struct atm_model *model) {
+    enum { SHARPNESS = 6, PLACE = 2 };
+    float *params = model->params + atm_net_param_count(model->encoder);
+    for (int i = 0; i < atm_net_tensor_count(model->atom); i++) {
+        const struct atm_tensor *tensor = atm_net_tensor(model->atom, i);
+        if (model->options.atom != ATM_ATOM_FIELD || strcmp(tensor->name, "g3.weight") != 0)
+            continue;
+        for (ptrdiff_t j = 0; j < tensor->count; j++)
+            if (j % tensor->dims[1] >= tensor->dims[1] - PLACE)
+                params[tensor->offset + j] *= SHARPNESS;
+    }
+}
+
 /* One chain from a block to the image: its plans keep the blocks' maps in the engine's own order.
  */
 static enum atm_status create_decoder(struct atm_model *model, const struct atm_preset *preset,
@@ -107,8 +134,39 @@ enum atm_status atm_model_create(const struct atm_model_options *options,
     if (made->net_options.init == ATM_MODEL_INIT_HE)
         damp_last_layer(made);
     aim_heads(made);
+    sharpen_field(made);
+    average_shrink(made);
     *model = made;
     return ATM_OK;
+}
+
+static ptrdiff_t take_net(const struct atm_net *net, float *params, const struct atm_net *from,
+                          const float *values) {
+    ptrdiff_t taken = 0;
+    for (int i = 0; i < atm_net_tensor_count(net); i++)
+        for (int j = 0; j < atm_net_tensor_count(from); j++) {
+            const struct atm_tensor *a = atm_net_tensor(net, i), *b = atm_net_tensor(from, j);
+            if (strcmp(a->name, b->name) != 0 || a->rank != b->rank ||
+                memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) != 0)
+                continue;
+            memcpy(params + a->offset, values + b->offset, (size_t)a->count * sizeof *params);
+            taken += a->count;
+        }
+    return taken;
+}
+
+ptrdiff_t atm_model_take_weights(struct atm_model *model, const struct atm_model *from) {
+    struct atm_net *const nets[3] = {model->encoder, model->atom, model->assembly};
+    struct atm_net *const others[3] = {from->encoder, from->atom, from->assembly};
+    float *params = model->params;
+    const float *values = from->params;
+    ptrdiff_t taken = 0;
+    for (int i = 0; i < 3; i++) {
+        taken += take_net(nets[i], params, others[i], values);
+        params += atm_net_param_count(nets[i]);
+        values += atm_net_param_count(others[i]);
+    }
+    return taken;
 }
 
 void atm_model_destroy(struct atm_model **model) {

@@ -26,6 +26,8 @@ enum {
     FORMAT,
     KIND,
     ENCODER,
+    ATOM,
+    AGGREGATION,
     BLOCKS,
     BLOCK_SIZE,
     LINEAR_LATENT,
@@ -51,8 +53,10 @@ static void model_numbers(const struct atm_model *model, struct number numbers[N
     const struct atm_model_options *o = &model->options;
     const struct number all[NUMBERS] = {
         [FORMAT] = {"atomloc_model", FORMAT_VERSION, FORMAT_VERSION, FORMAT_VERSION, false},
-        [KIND] = {"kind", o->kind, 0, ATM_MODEL_PAPER_SPIKES_64, false},
+        [KIND] = {"kind", o->kind, 0, ATM_MODEL_LAST, false},
         [ENCODER] = {"encoder", o->encoder, 0, ATM_ENCODER_PURSUIT, true},
+        [ATOM] = {"atom", o->atom, 0, ATM_ATOM_FIELD, true},
+        [AGGREGATION] = {"aggregation", o->aggregation, 0, ATM_AGGREGATION_MAX, true},
         [BLOCKS] = {"blocks", (double)o->blocks, 0, 256, true},
         [BLOCK_SIZE] = {"block_size", (double)o->block_size, 0, ATM_LATENT_MAX, true},
         [LINEAR_LATENT] = {"linear_latent", o->linear_latent, 0, 1, true},
@@ -79,6 +83,8 @@ static struct atm_model_options options_of(const struct number n[NUMBERS]) {
     return (struct atm_model_options){
         .kind = (int)n[KIND].value,
         .encoder = (int)n[ENCODER].value,
+        .atom = (int)n[ATOM].value,
+        .aggregation = (int)n[AGGREGATION].value,
         .blocks = (int64_t)n[BLOCKS].value,
         .block_size = (int64_t)n[BLOCK_SIZE].value,
         .linear_latent = n[LINEAR_LATENT].value != 0,

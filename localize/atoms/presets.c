@@ -43,6 +43,7 @@ struct paper {
     int side, blocks, latent;
     int encoder[5], encoder_count; /* channels after each stride-2 convolution */
     int decoder[8], stages;        /* ch[0..stages] */
+    bool shrinks; /* attending encoders see the image at half its size, as that of half the side */
 };
 
 static void dense_encoder(const struct paper *paper, bool linear_latent, struct chain chain) {
@@ -65,9 +66,12 @@ static void dense_encoder(const struct paper *paper, bool linear_latent, struct 
 static void attending_encoder(const struct paper *paper, int heads, struct chain chain) {
     enum { MAPS = 16, CHANNELS = 24 };
     char name[24] = "enc1";
-    int i = 1;
-    for (int side = paper->side; side > MAPS;
-         side /= 2, snprintf(name, sizeof name, "enc%d", ++i)) {
+    int i = 1, side = paper->side;
+    if (paper->shrinks) {
+        conv(chain, "shrink", 1, 3, 2);
+        side /= 2;
+    }
+    for (; side > MAPS; side /= 2, snprintf(name, sizeof name, "enc%d", ++i)) {
         conv(chain, name, i == 1 ? CHANNELS / 2 : CHANNELS, i == 1 ? 5 : 3, 2);
         lrelu(chain);
     }
@@ -88,6 +92,31 @@ static void paper_encoder(const struct paper *paper, const struct atm_model_opti
         attending_encoder(paper, options->encoder == ATM_ENCODER_PURSUIT ? 1 : paper->blocks,
                           chain);
     add(chain, ATM_LAYER_SPLIT, "");
+}
+
+/* A function of the block's numbers and the place, on a grid of a quarter of the size (so that
+ * position needs no learning of where pixels are), upsampled twice. */
+static void field_atom(const struct paper *paper, struct chain chain) {
+    static const int fields[] = {32, 32, 16};
+    char name[24];
+    dense(chain, "g1", 32);
+    lrelu(chain);
+    dense(chain, "g2", 32);
+    lrelu(chain);
+    for (int side = 1; side < paper->side / 4; side *= 2)
+        add(chain, ATM_LAYER_NEAREST, "");
+    add(chain, ATM_LAYER_COORDINATES, "");
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "g%d", 3 + i);
+        conv(chain, name, fields[i], 1, 1);
+        lrelu(chain);
+    }
+    add(chain, ATM_LAYER_NEAREST, "");
+    conv(chain, "g6", 4, 3, 1);
+    lrelu(chain);
+    add(chain, ATM_LAYER_NEAREST, "");
+    conv(chain, "g7", 1, 3, 1);
+    lrelu(chain);
 }
 
 static void paper_atom(const struct paper *paper, struct chain chain) {
@@ -112,19 +141,78 @@ static const struct paper papers[] = {
     [ATM_MODEL_PAPER_SPIKES] = {128, 10, 3, {32, 16, 8, 8}, 4, {1, 32, 16, 8, 8, 8, 8}, 6},
     [ATM_MODEL_PAPER_STROKES] = {128, 16, 6, {32, 16, 8, 8}, 4, {1, 32, 16, 8, 8, 8, 8}, 6},
     [ATM_MODEL_PAPER_SPIKES_64] = {64, 10, 3, {8, 16, 8}, 3, {1, 8, 16, 8, 8, 8}, 5},
+    [ATM_MODEL_STROKES] = {128, 16, 6, {8, 16, 16, 8}, 4, {1, 8, 16, 16, 8, 8, 8}, 6, true},
+    [ATM_MODEL_STROKES_64] = {64, 16, 6, {8, 16, 8}, 3, {1, 8, 16, 8, 8, 8}, 5},
 };
 
-static void fill_paper(const struct atm_model_options *options, struct atm_preset *preset) {
-    struct paper paper = papers[options->kind];
+/* ---- The network of the follow-up paper (Joundi, Traonmilin, Newson, GRETSI 2025) ---- */
+
+static void thin_lrelu(struct chain chain) { add(chain, ATM_LAYER_LRELU, "")->slope = 0.01F; }
+
+static void followup_encoder(const struct paper *paper, struct chain chain) {
+    conv(chain, "encoder.0", 4, 3, 2);
+    thin_lrelu(chain);
+    conv(chain, "encoder.2", 8, 3, 2);
+    thin_lrelu(chain);
+    dense(chain, "encoder.5", 210);
+    thin_lrelu(chain);
+    dense(chain, "encoder.7", paper->blocks * paper->latent);
+    thin_lrelu(chain);
+    add(chain, ATM_LAYER_SPLIT, "");
+}
+
+static void followup_atom(struct chain chain) {
+    static const int features[] = {20, 100, 200, 392}, channels[] = {8, 4, 1};
+    char name[24];
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "mini_decoder.%d", 2 * i);
+        dense(chain, name, features[i]);
+        if (i < 3)
+            thin_lrelu(chain);
+    }
+    reshape(chain, 8, 7, 7);
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "mini_decoder_deconv.%d", 3 * i);
+        conv(chain, name, channels[i], 3, 1);
+        if (i == 2)
+            return;
+        add(chain, ATM_LAYER_BILINEAR, "");
+        thin_lrelu(chain);
+    }
+}
+
+static enum atm_status fill_paper(const struct atm_model_options *options,
+                                  struct atm_preset *preset, struct atm_err *err) {
+    const bool followup = options->kind == ATM_MODEL_FOLLOWUP;
+    const bool max = options->aggregation == ATM_AGGREGATION_MAX;
+    struct paper paper =
+        followup ? (struct paper){.side = 28, .blocks = 20, .latent = 10} : papers[options->kind];
+    if (max && options->encoder == ATM_ENCODER_PURSUIT)
+        return atm_err_set(
+            err, ATM_USAGE,
+            "model.aggregation = max: encoder = pursuit subtracts the blocks that it "
+            "has found, so they must add up; take another encoder");
     paper.blocks = options->blocks ? (int)options->blocks : paper.blocks;
     paper.latent = options->block_size ? (int)options->block_size : paper.latent;
     preset->height = preset->width = preset->window = paper.side;
     preset->latent = paper.latent;
     preset->blocks = paper.blocks;
     preset->features = 1;
-    paper_encoder(&paper, options, (struct chain){preset->encoder, &preset->encoder_count});
-    paper_atom(&paper, (struct chain){preset->atom, &preset->atom_count});
-    add((struct chain){preset->assembly, &preset->assembly_count}, ATM_LAYER_SUM, "");
+    const struct chain encoder = {preset->encoder, &preset->encoder_count};
+    const struct chain atom = {preset->atom, &preset->atom_count};
+    if (followup)
+        followup_encoder(&paper, encoder);
+    else
+        paper_encoder(&paper, options, encoder);
+    if (followup)
+        followup_atom(atom);
+    else if (options->atom == ATM_ATOM_FIELD)
+        field_atom(&paper, atom);
+    else
+        paper_atom(&paper, atom);
+    add((struct chain){preset->assembly, &preset->assembly_count},
+        max ? ATM_LAYER_MAX : ATM_LAYER_SUM, "");
+    return ATM_OK;
 }
 
 /* ---- The convolutional one (DESIGN.md 5.2) ---- */
@@ -190,6 +278,5 @@ enum atm_status atm_preset_fill(const struct atm_model_options *options, struct 
     memset(preset, 0, sizeof *preset);
     if (options->kind == ATM_MODEL_CONVOLUTIONAL)
         return fill_convolutional(options, preset, err);
-    fill_paper(options, preset);
-    return ATM_OK;
+    return fill_paper(options, preset, err);
 }

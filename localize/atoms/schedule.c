@@ -22,6 +22,7 @@ static double rate(const struct atm_train_options *o, int64_t step) {
 struct atm_schedule atm_schedule_at(const struct atm_train_options *o, ptrdiff_t blocks,
                                     int64_t step) {
     const double grown = over(o, o->pursuit_grow, step), more = (double)(blocks - 1);
+    const ptrdiff_t pursuit = 1 + (ptrdiff_t)(more * grown * grown);
     return (struct atm_schedule){
         .rate = rate(o, step),
         .penalty = over(o, o->penalty_start, step) == 1 && over(o, o->penalty_end, step) < 1
@@ -29,6 +30,7 @@ struct atm_schedule atm_schedule_at(const struct atm_train_options *o, ptrdiff_t
                        : 0,
         .blur_px = o->blur_px * (1 - over(o, o->blur_end, step)),
         .frames = 0.1 + 0.9 * over(o, o->curriculum, step),
-        .pursuit = 1 + (ptrdiff_t)(more * grown * grown),
+        .pursuit = pursuit,
+        .hole_px = grown < 1 ? o->hole_px * (double)pursuit : 0,
     };
 }

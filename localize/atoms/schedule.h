@@ -13,6 +13,8 @@ struct atm_schedule {
     ptrdiff_t pursuit; /* blocks of a pursuit, 1..k. All k at once would find the same spike, and
                           their sum hardly learns; it grows as the square of the time, for the first
                           atoms need longest */
+    double hole_px;    /* radius of the part of each image that is shown, in proportion to those
+                          blocks; 0: all */
 };
 struct atm_schedule atm_schedule_at(const struct atm_train_options *options, ptrdiff_t blocks,
                                     int64_t step);

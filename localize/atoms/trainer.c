@@ -75,6 +75,38 @@ static void draw_batch(struct atm_trainer *t, uint64_t purpose, uint64_t index, 
         draw_patch(t, &rng, first, count, t->batch + i * t->patch_h * t->patch_w);
 }
 
+/* ---- Holes: a part of each image, so that few blocks can tell all of it ---- */
+
+/* A pixel drawn in proportion to its brightness; the middle of an image without any. */
+static ptrdiff_t bright_pixel(const float *image, ptrdiff_t pixels, struct atm_rng *rng) {
+    double total = 0;
+    for (ptrdiff_t i = 0; i < pixels; i++)
+        total += fmax((double)image[i], 0);
+    double left = atm_rng_uniform(rng) * total;
+    for (ptrdiff_t i = 0; i < pixels; i++)
+        if ((left -= fmax((double)image[i], 0)) < 0)
+            return i;
+    return pixels / 2;
+}
+
+/* Times exp(-(d / radius)^4): flat inside, with a soft edge. */
+static void look_through_hole(const struct atm_trainer *t, struct atm_rng *rng, float *image) {
+    const ptrdiff_t width = t->patch_w, at = bright_pixel(image, t->patch_h * width, rng);
+    const double scale = 1 / (t->now.hole_px * t->now.hole_px);
+    for (ptrdiff_t i = 0; i < t->patch_h * width; i++) {
+        const double dy = (double)(i / width - at / width), dx = (double)(i % width - at % width);
+        const double d2 = (dx * dx + dy * dy) * scale;
+        image[i] *= (float)exp(-d2 * d2);
+    }
+}
+
+static void look_through_holes(struct atm_trainer *t) {
+    struct atm_rng rng;
+    atm_rng_init(&rng, t->model->seed, ATM_RNG_HOLE, (uint64_t)t->model->step);
+    for (ptrdiff_t i = 0; i < t->images; i++)
+        look_through_hole(t, &rng, t->batch + i * t->patch_h * t->patch_w);
+}
+
 /* Images of the batch in the part that begins at image `first`: the last one may have fewer. */
 static ptrdiff_t part_images(const struct atm_trainer *t, ptrdiff_t first) {
     const ptrdiff_t left = t->images - first;
@@ -191,6 +223,8 @@ static void prepare(struct atm_trainer *t) {
                (ptrdiff_t)ceil(t->now.frames * (double)frames));
     if (t->coder->pursuit)
         atm_pursuit_limit(t->coder->pursuit, t->now.pursuit);
+    if (t->coder->pursuit && t->now.hole_px > 0)
+        look_through_holes(t);
     if (t->now.blur_px > 0)
         atm_lowpass_set(t->lowpass, t->now.blur_px, t->options.blur_keep);
     if (t->now.blur_px > 0 && t->options.blur == ATM_BLUR_IMAGES)

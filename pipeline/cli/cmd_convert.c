@@ -213,17 +213,32 @@ static enum atm_status convert_table(const struct atm_call *call, struct atm_err
     return status;
 }
 
+/* ---- A network of others ---- */
+
+static enum atm_status import_model(const struct atm_call *call, struct atm_err *err) {
+    struct atm_model *model = NULL;
+    if (!is_stack(call->args[1]))
+        return atm_err_set(err, ATM_USAGE, "%s: a model's name ends in .h5", call->args[1]);
+    enum atm_status status = atm_model_import(call->args[0], &model, err);
+    if (!status)
+        status = atm_model_save(model, call->args[1], false, err);
+    if (!status)
+        atm_log(call->sink, ATM_LOG_INFO, "wrote %s: the follow-up paper's network, %td parameters",
+                call->args[1], model->param_count);
+    atm_model_destroy(&model);
+    return status;
+}
+
 static enum atm_status run(struct atm_call *call, struct atm_err *err) {
     static const char *const movies[] = {".tif", ".tiff", ".h5", ".hdf5"};
     enum atm_path_kind kind;
     enum atm_status status = atm_path_kind(call->args[0], &kind, err);
     if (!status)
         status = atm_path_check_not_input(call->args[1], call->args[0], err);
-    if (!status && kind == ATM_PATH_MODEL)
-        status = atm_err_set(err, ATM_USAGE, "%s: is a model; movies and tables can be converted",
-                             call->args[0]);
     if (status)
         return status;
+    if (kind == ATM_PATH_MODEL)
+        return import_model(call, err);
     bool movie = false; /* a movie with /truth to .csv, .decode.h5 or .png means the truth */
     for (size_t i = 0; kind == ATM_PATH_MOVIE && i < sizeof movies / sizeof *movies; i++)
         movie = movie || atm_path_ends(call->args[1], movies[i]);
@@ -241,6 +256,7 @@ const struct atm_command atm_command_convert = {
         "ThunderSTORM (with its protocol), .decode.h5 for DECODE, .challenge.csv for the SMLM "
         "Challenge, .px.csv\n"
         "in pixels; output.columns chooses columns. .png draws the table, .tif holds its counts.\n"
+        "The weights that the follow-up paper published become a model of ours.\n"
         "Labels of images (/labels) and true strokes (/truth) go with them into .h5.\n"
         "A stack with /truth as IN and .csv or .png as OUT means its true emitters. "
         "input.first_frame and\n"

@@ -70,13 +70,12 @@ static enum atm_status print_movie(const struct atm_call *call, struct atm_err *
 }
 
 static enum atm_status print_model(const struct atm_call *call, struct atm_err *err) {
-    static const char *const kinds[] = {"convolutional", "paper_spikes", "paper_strokes",
-                                        "paper_spikes_64"};
     struct atm_model *model = NULL;
     enum atm_status status = atm_model_load(call->args[0], &model, err);
     if (status)
         return status;
-    printf("%-20s model\n%-20s %s\n%-20s %td\n", "kind:", "network:", kinds[model->options.kind],
+    printf("%-20s model\n%-20s %s\n%-20s %td\n",
+           "kind:", "network:", atm_model_kind_names[model->options.kind],
            "parameters:", model->param_count);
     printf("%-20s %td\n%-20s %td\n", "latent numbers:", model->latent,
            model->cell ? "blocks per cell:" : "blocks:", model->blocks);

@@ -20,7 +20,10 @@ static const struct atm_section run_section = {
                        "table that the eval stage compares with; empty: the synth stage's"),
         ATM_KEY(struct atm_run_options, test_frames, INT, "0", 0, 1e7, "frames",
                 "the eval stage evaluates the model itself, on so many images as [synth] says, of "
-                "the next seed; 0: it scores localizations"),
+                "the next seed (or of input.path, from run.test_first on); 0: it scores "
+                "localizations"),
+        ATM_KEY(struct atm_run_options, test_first, INT, "0", 0, 1e12, "frames",
+                "input.path and test_frames: the first test image"),
         ATM_KEY_CHOOSE(struct atm_run_options, movie, "hdf5", movie_formats,
                        "format of the synth stage's movie"),
         ATM_KEY(struct atm_run_options, seed, INT, "1", 0, 9e15, "",
@@ -31,7 +34,7 @@ static const struct atm_section run_section = {
                        "folder of movies, models and localizations that several runs share by what "
                        "they depend on; empty: each run keeps its own"),
     },
-    8,
+    9,
 };
 
 static const struct atm_section sweep_section = {

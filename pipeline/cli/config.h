@@ -19,6 +19,7 @@ struct atm_run_options {
     char truth[ATM_KEY_TEXT_SIZE];     /* table of the eval stage; empty: the synth stage's */
     int64_t test_frames; /* eval stage: images of a test set for the model; 0: localizations are
                             scored */
+    int64_t test_first;  /* the first of them in input.path, where that is given */
     int movie;           /* enum atm_run_movie: format of the synth stage */
     int64_t seed;
     int64_t threads;               /* 0: all cores */

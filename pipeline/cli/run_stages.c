@@ -133,10 +133,34 @@ static enum atm_status score(const struct atm_run_job *job, struct atm_err *err)
     return status;
 }
 
+/* The same with the model's own movie beside it, unless the configuration names another. */
+static enum atm_status test_on(const struct atm_run_job *job, const struct atm_config *config,
+                               const char *stack, struct atm_err *err) {
+    struct atm_call call = *job->call;
+    call.config = *config;
+    if (!config->eval.baseline[0]) {
+        const int64_t trained = job->config->input.frame_count, most = ATM_BASELINE_MOST;
+        call.config.eval.baseline_images = trained < most ? trained : most;
+        snprintf(call.config.eval.baseline, sizeof call.config.eval.baseline, "%s", job->movie);
+    }
+    return atm_stage_eval_model(job->model, stack, &call, job->folder, err);
+}
+
+/* On a part of the movie of [input] that it was not trained on. */
+static enum atm_status test_on_movie(struct atm_run_job *job, struct atm_err *err) {
+    struct atm_config config = *job->config;
+    config.input.first_frame = config.run.test_first;
+    config.input.frame_count = config.run.test_frames;
+    enum atm_status status = atm_run_load_model(job, err);
+    return status ? status : test_on(job, &config, job->movie, err);
+}
+
 /* The model itself, on images that it has not seen: another seed's. */
 static enum atm_status test_model(struct atm_run_job *job, struct atm_err *err) {
     struct atm_config config = *job->config;
     const char *const outputs[] = {job->path[TEST], NULL};
+    if (config.input.path[0])
+        return test_on_movie(job, err);
     config.synth.frames = config.run.test_frames;
     config.run.seed++;
     int lock = -1;
@@ -146,8 +170,7 @@ static enum atm_status test_model(struct atm_run_job *job, struct atm_err *err) 
     if (!status)
         status = simulate(job, &config, job->path[TEST_STAMP], outputs, err);
     atm_run_unlock(lock);
-    return status ? status
-                  : atm_stage_eval_model(job->model, job->path[TEST], job->call, job->folder, err);
+    return status ? status : test_on(job, &config, job->path[TEST], err);
 }
 
 static enum atm_status read_tables(const struct atm_run_job *job, struct atm_table *found,

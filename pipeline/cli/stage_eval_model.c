@@ -1,4 +1,4 @@
-/* A model on test images with truth: numbers and figures, into one folder. */
+/* A model on test images: numbers and figures, into one folder. */
 #include "stages.h"
 
 #include "mem.h"
@@ -6,6 +6,7 @@
 #include "outfile.h"
 #include "paths.h"
 #include "psf.h"
+#include "stroke_test.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -72,6 +73,58 @@ static enum atm_status numbers(const struct atm_model *model, const struct atm_t
     return status;
 }
 
+/* ---- Strokes ---- */
+
+/* Images whose mean and components stand beside the model: from the beginning of their movie. */
+static enum atm_status open_baseline(const struct atm_config *config, const struct atm_sink *sink,
+                                     struct atm_source **source, struct atm_err *err) {
+    struct atm_config wanted = *config;
+    wanted.input.first_frame = 0;
+    wanted.input.frame_count = config->eval.baseline_images;
+    return config->eval.baseline[0]
+               ? atm_stage_open(config->eval.baseline, &wanted, sink, source, err)
+               : ATM_OK;
+}
+
+static enum atm_status write_stroke_numbers(const struct atm_stroke_test *test,
+                                            const struct atm_call *call, const char *folder,
+                                            char **json, struct atm_err *err) {
+    char *text = NULL;
+    enum atm_status status = atm_stroke_test_report(test, &text, json, err);
+    if (!status)
+        status = write_text(folder, numbers_text, text, call->sink, err);
+    if (!status)
+        status = write_text(folder, numbers_json, *json, call->sink, err);
+    if (!status && !call->quiet)
+        fputs(text, stdout);
+    atm_mem_free(text);
+    return status;
+}
+
+/* json: owned by the caller. */
+static enum atm_status stroke_numbers(const struct atm_model *model, struct atm_source *source,
+                                      const struct atm_call *call, const struct atm_config *config,
+                                      const char *folder, char **json, struct atm_err *err) {
+    struct atm_movie *movie = atm_source_movie(source);
+    struct atm_stroke_test test = {0};
+    struct atm_stroke *strokes = NULL;
+    struct atm_stroke_images images = {.source = source};
+    enum atm_status status = ATM_OK;
+    if (atm_movie_info(movie)->has_strokes)
+        status = atm_movie_strokes(atm_movie_path(movie), &strokes, &images.stroke_count, err);
+    images.strokes = strokes;
+    if (!status)
+        status = open_baseline(config, call->sink, &images.baseline, err);
+    if (!status)
+        status = atm_stroke_test_run(&test, model, &images, &call->config.eval, call->sink, err);
+    if (!status)
+        status = write_stroke_numbers(&test, call, folder, json, err);
+    atm_stroke_test_free(&test);
+    atm_source_close(&images.baseline);
+    atm_mem_free(strokes);
+    return status;
+}
+
 enum atm_status atm_stage_eval_model(const struct atm_model *model, const char *stack,
                                      const struct atm_call *call, const char *folder,
                                      struct atm_err *err) {
@@ -92,6 +145,8 @@ enum atm_status atm_stage_eval_model(const struct atm_model *model, const char *
         atm_table_sort(&truth);
         read_spike(&truth, &images);
         status = numbers(model, &images, call, folder, &json, err);
+    } else if (!status && !model->cell) {
+        status = stroke_numbers(model, images.source, call, &wanted, folder, &json, err);
     } else if (!status) {
         atm_log(call->sink, ATM_LOG_WARNING, "%s: no /truth, so there are figures but no numbers",
                 stack);

@@ -40,8 +40,10 @@ static void published_presets_have_their_size(void **state) {
         ptrdiff_t params, blocks, latent;
     } cases[] = {{ATM_MODEL_PAPER_SPIKES, 307097, 10, 3},
                  {ATM_MODEL_PAPER_STROKES, 341051, 16, 6},
-                 {ATM_MODEL_PAPER_SPIKES_64, 289289, 10, 3}};
-    for (int i = 0; i < 3; i++) {
+                 {ATM_MODEL_PAPER_SPIKES_64, 289289, 10, 3},
+                 {ATM_MODEL_STROKES, 330203, 16, 6},
+                 {ATM_MODEL_FOLLOWUP, 227291, 20, 10}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct atm_model_options options = {
             .kind = cases[i].kind, .features = 8, .assembly_kernel = 7, .first_kernel = 5};
         struct atm_model *model = make(&options, 1);
@@ -50,6 +52,62 @@ static void published_presets_have_their_size(void **state) {
         assert_int_equal(model->latent, cases[i].latent);
         atm_model_destroy(&model);
     }
+}
+
+/* A field's weights do not know the size of the image: those of 64x64 serve 128x128, where the
+ * encoder first brings the image to half its size. */
+static void strokes_start_from_smaller_ones(void **state) {
+    (void)state;
+    enum { SIDE = 128, HALF = SIDE / 2, K = 3 };
+    struct atm_model_options options = {.kind = ATM_MODEL_STROKES_64,
+                                        .encoder = ATM_ENCODER_PURSUIT,
+                                        .atom = ATM_ATOM_FIELD,
+                                        .blocks = K,
+                                        .features = 8,
+                                        .assembly_kernel = 7,
+                                        .first_kernel = 5};
+    struct atm_model *small = make(&options, 3);
+    options.kind = ATM_MODEL_STROKES;
+    struct atm_model *large = make(&options, 4);
+    assert_int_equal(atm_model_take_weights(large, small), small->param_count);
+    assert_int_equal(large->param_count,
+                     small->param_count + 10); /* shrink: 9 weights and a bias */
+    static float image[SIDE * SIDE], half[HALF * HALF];
+    for (int i = 0; i < SIDE * SIDE; i++) /* of 2x2 pixels alike */
+        image[i] = half[i / SIDE / 2 * HALF + i % SIDE / 2] =
+            (float)exp(-0.02 * (pow(i / SIDE / 2 - 20, 2) + pow(i % SIDE / 2 - 30, 2)));
+    struct atm_err err = {0};
+    const float *latents[2];
+    struct atm_coder *coders[2] = {NULL, NULL};
+    const struct atm_model *models[2] = {small, large};
+    for (int i = 0; i < 2; i++) {
+        struct atm_model_size size;
+        const ptrdiff_t side = i ? SIDE : HALF;
+        assert_int_equal(atm_model_size(models[i], 1, side, side, &size, &err), ATM_OK);
+        assert_int_equal(atm_coder_create(models[i], &size, ATM_CODER_ENCODE, &coders[i], &err),
+                         ATM_OK);
+        latents[i] = atm_coder_encode(coders[i], i ? image : half);
+    }
+    /* The first block sees the same image; later ones see atoms that differ by their last layers.
+     */
+    for (ptrdiff_t d = 0; d < small->latent; d++)
+        assert_true(fabsf(latents[0][d] - latents[1][d]) < 0.2F * (1 + fabsf(latents[0][d])));
+    atm_coder_destroy(&coders[0]);
+    atm_coder_destroy(&coders[1]);
+    atm_model_destroy(&small);
+    atm_model_destroy(&large);
+}
+
+static void the_largest_cannot_be_pursued(void **state) {
+    (void)state;
+    struct atm_model *model = NULL;
+    struct atm_err err = {0};
+    struct atm_model_options options = small_options();
+    options.kind = ATM_MODEL_STROKES_64;
+    options.aggregation = ATM_AGGREGATION_MAX;
+    options.encoder = ATM_ENCODER_PURSUIT;
+    assert_int_equal(atm_model_create(&options, &net_defaults, 1, &model, &err), ATM_USAGE);
+    assert_non_null(strstr(err.text, "model.aggregation"));
 }
 
 static void bad_options_name_the_key(void **state) {
@@ -373,6 +431,8 @@ static void polynomial_has_every_monomial_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_presets_have_their_size),
+        cmocka_unit_test(strokes_start_from_smaller_ones),
+        cmocka_unit_test(the_largest_cannot_be_pursued),
         cmocka_unit_test(bad_options_name_the_key),
         cmocka_unit_test(rendered_atoms_add_up),
         cmocka_unit_test(training_continues_to_the_same_bytes),

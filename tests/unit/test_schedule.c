@@ -51,6 +51,18 @@ static void phases_begin_and_end_where_they_should(void **state) {
     }
 }
 
+/* As wide as the blocks in use, and gone when the pursuit has grown. */
+static void holes_grow_with_the_pursuit(void **state) {
+    (void)state;
+    struct atm_train_options holes = options;
+    holes.hole_px = 4;
+    near(atm_schedule_at(&holes, 10, 0).hole_px, 4);
+    near(atm_schedule_at(&holes, 10, 300).hole_px, 12);
+    near(atm_schedule_at(&holes, 10, 599).hole_px, 36);
+    near(atm_schedule_at(&holes, 10, 600).hole_px, 0);
+    near(atm_schedule_at(&options, 10, 300).hole_px, 0);
+}
+
 static void what_is_off_is_off(void **state) {
     (void)state;
     const struct atm_train_options plain = {.steps = 10, .rate = 1};
@@ -64,6 +76,7 @@ static void what_is_off_is_off(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(phases_begin_and_end_where_they_should),
+        cmocka_unit_test(holes_grow_with_the_pursuit),
         cmocka_unit_test(what_is_off_is_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
