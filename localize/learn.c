@@ -300,6 +300,19 @@ static enum atm_status train_again(struct atm_source *source,
     return status;
 }
 
+static char *path_of_best(const char *checkpoint) {
+    char *path = NULL;
+    return asprintf(&path, "%s.best", checkpoint) < 0 ? NULL : path;
+}
+
+void atm_learn_forget(const char *checkpoint) {
+    char *best = path_of_best(checkpoint);
+    unlink(checkpoint); /* first: without it the best is not looked for */
+    if (best)
+        unlink(best);
+    free(best);
+}
+
 enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_learn_options *options,
                                 const char *checkpoint, const char *provenance,
                                 const struct atm_sink *sink, struct atm_model **model,
@@ -307,12 +320,10 @@ enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_lear
     char *best_path = NULL;
     *model = NULL;
     enum atm_status status = start_model(source, options, checkpoint, provenance, sink, model, err);
-    if (checkpoint && asprintf(&best_path, "%s.best", checkpoint) < 0)
+    if (!status && checkpoint && !(best_path = path_of_best(checkpoint)))
         status = atm_err_memory(err, "a file name");
     if (!status)
         status = train_again(source, options, checkpoint, best_path, sink, model, err);
-    if (!status && best_path)
-        unlink(best_path);
     free(best_path);
     if (!status)
         status = calibrate(*model, &options->calibrate, sink, err);

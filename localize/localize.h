@@ -104,12 +104,14 @@ struct atm_learn_options {
 };
 /* Train a model on the movie; it comes back calibrated. What the options leave to the movie is chosen from its
  * density and logged. checkpoint (may be NULL): file that is written every checkpoint_every steps and on a
- * stop (ATM_STOPPED), continued from when provenance (may be NULL) is the same, removed by the caller when
- * the model is safe. */
+ * stop (ATM_STOPPED), continued from when provenance (may be NULL) is the same, removed by
+ * atm_learn_forget when the model is safe. */
 enum atm_status atm_learn_movie(struct atm_source *source, const struct atm_learn_options *options,
                                 const char *checkpoint, const char *provenance,
                                 const struct atm_sink *sink, struct atm_model **model,
                                 struct atm_err *err);
+/* Remove the checkpoint, and the best model of earlier restarts beside it; either may be missing. */
+void atm_learn_forget(const char *checkpoint);
 
 extern const struct atm_section atm_calibrate_section;
 /* What the network sees in evenly spread frames of the movie that it was trained on, into model->seen: kept

@@ -145,8 +145,9 @@ enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_conf
         status = atm_path_check_output(curve_path, err);
     if (!status && config->train.from[0])
         status = atm_path_check_not_input(model_path, config->train.from, err);
-    if (!status && config->train.from[0])
-        status = atm_model_load(config->train.from, &start, err);
+    if (!status && config->train.from[0] &&
+        (status = atm_model_load(config->train.from, &start, err)))
+        atm_err_prefix(err, "train.from: ");
     if (!status)
         status = learn_provenance(source, config, start, &provenance, err);
     if (!status)
@@ -160,7 +161,7 @@ enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_conf
         status = atm_stage_calibrate(*model, config, model_path, sink, err);
     }
     if (!status)
-        unlink(checkpoint); /* also one that was left when this was killed before */
+        atm_learn_forget(checkpoint); /* also one that was left when this was killed before */
     if (!status)
         status = atm_stage_curve(*model, curve_path, err);
     if (!status && !as_it_was)
