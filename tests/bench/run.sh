@@ -22,8 +22,11 @@ torch_step() {
 
 lines=$(mktemp)
 trap 'rm -f "$lines"' EXIT
-for part in "$build/bench_peak" "$build/bench_step" torch_step "$build/bench_conv"; do
-    "$part" | tee -a "$lines"
+for round in 1 2 3; do
+    echo "round $round" >&2
+    for part in "$build/bench_peak" "$build/bench_step" torch_step "$build/bench_conv"; do
+        "$part" | tee -a "$lines"
+    done
 done
 python3 tests/bench/bench_table.py < "$lines" > tests/bench/RESULTS.md
 echo "written: tests/bench/RESULTS.md"
