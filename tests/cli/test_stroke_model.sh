@@ -60,6 +60,18 @@ refuses 2 'model.aggregation' "$atomloc" run "$configs/strokes_digits_64.ini" -o
 refuses 1 'train.from: .*is not an HDF5 file' "$atomloc" run "$configs/strokes_digits_64.ini" -o none \
     "${digits[@]}" --set train.from=digits-images-idx3-ubyte
 
+# --- The model of digits that comes with the configurations, on images that it was not trained on
+pendigits=$source_folder/../shared/data/real/strokes/pendigits128-train-images-idx3-ubyte.gz
+if [ -f "$pendigits" ]; then
+    succeeds "digits that come along" "$atomloc" eval "$configs/strokes_digits_64.h5" "$pendigits" -o along --set input.size_px=64 \
+        --set input.first_frame=1600 --set input.frame_count=16 "${short[@]}"
+    /usr/bin/python3 - <<'PY' || fail "the digits that come along"
+import json
+numbers = json.load(open("along/numbers.json"))["numbers"]
+assert numbers["raw"]["psnr_db"] > 18.5 and numbers["refined"]["psnr_db"] > 19.5 and numbers["raw"]["largest_part"] > 0.95
+PY
+fi
+
 # --- The follow-up paper's network: what it is known to reach on MNIST's test images
 reference=$source_folder/../shared/data/reference/followup_mnist_sum.h5
 mnist=$source_folder/../shared/data/real/strokes/mnist-t10k-images-idx3-ubyte.gz
