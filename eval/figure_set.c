@@ -1,6 +1,7 @@
 #include "figure_set.h"
 
 #include "mem.h"
+#include "whole.h"
 #include <gsl/gsl_sort_float.h>
 #include <math.h>
 #include <string.h>
@@ -15,8 +16,6 @@ enum {
 static ptrdiff_t padded(ptrdiff_t extent, ptrdiff_t cell) {
     return cell ? (extent + cell - 1) / cell * cell : extent;
 }
-
-static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
 /* ---- Images and latents ---- */
 
@@ -54,7 +53,7 @@ enum atm_status atm_figure_set_encode(struct atm_figure_set *set, ptrdiff_t n,
     const ptrdiff_t side = set->size.height * set->size.width;
     const ptrdiff_t code = set->size.blocks * set->model->latent;
     for (ptrdiff_t first = 0; first < n; first += BATCH) {
-        const ptrdiff_t count = smaller(BATCH, n - first);
+        const ptrdiff_t count = atm_smaller(BATCH, n - first);
         memset(set->batch, 0, (size_t)(BATCH * side) * sizeof *set->batch);
         for (ptrdiff_t i = 0; i < count; i++) {
             enum atm_status status = read_image(set, index[first + i], set->batch + i * side, err);
@@ -75,7 +74,7 @@ void atm_figure_set_decode(struct atm_figure_set *set, ptrdiff_t n, const float 
     const ptrdiff_t side = set->size.height * set->size.width;
     const ptrdiff_t code = set->size.blocks * set->model->latent;
     for (ptrdiff_t first = 0; first < n; first += BATCH) {
-        const ptrdiff_t count = smaller(BATCH, n - first);
+        const ptrdiff_t count = atm_smaller(BATCH, n - first);
         /* The batch of images serves as one of latents, too. */
         float *batch = set->batch;
         memset(batch, 0, (size_t)(BATCH * code) * sizeof *batch);
@@ -91,10 +90,10 @@ void atm_figure_set_decode(struct atm_figure_set *set, ptrdiff_t n, const float 
 enum atm_status atm_figure_set_norms(const struct atm_figure_set *set, ptrdiff_t n,
                                      const float *latents, double *norms, struct atm_err *err) {
     const ptrdiff_t side = atm_model_atom_side(set->model), pixels = side * side;
-    float *atoms = atm_mem_alloc((size_t)(smaller(n, RENDER_BLOCKS) * pixels), sizeof *atoms);
+    float *atoms = atm_mem_alloc((size_t)(atm_smaller(n, RENDER_BLOCKS) * pixels), sizeof *atoms);
     enum atm_status status = atoms ? ATM_OK : atm_err_memory(err, "rendering atoms");
     for (ptrdiff_t first = 0; !status && first < n; first += RENDER_BLOCKS) {
-        const ptrdiff_t count = smaller(RENDER_BLOCKS, n - first);
+        const ptrdiff_t count = atm_smaller(RENDER_BLOCKS, n - first);
         status = atm_model_render_atoms(set->model, count, latents + first * set->model->latent,
                                         atoms, err);
         for (ptrdiff_t i = 0; !status && i < count * pixels; i++)
@@ -301,7 +300,7 @@ enum atm_status atm_figure_set_init(struct atm_figure_set *set, struct atm_sourc
     enum atm_status status = allocate(set, err);
     if (!status) {
         const ptrdiff_t most = SAMPLE_BLOCKS / set->size.blocks;
-        set->sampled = smaller(set->count, smaller(SAMPLE_IMAGES, most > 1 ? most : 1));
+        set->sampled = atm_smaller(set->count, atm_smaller(SAMPLE_IMAGES, most > 1 ? most : 1));
         status = find_ranges(set, err);
     }
     if (status)

@@ -5,6 +5,7 @@
 
 #include "colormap.h"
 #include "mem.h"
+#include "whole.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,17 +193,14 @@ static bool place(const struct painter *p, ptrdiff_t i, double *x, double *y) {
 
 /* ---- bands ---- */
 
-static ptrdiff_t max_of(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
-static ptrdiff_t min_of(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-
 /* Rows of the picture that the localization reaches. */
 static void reached_rows(const struct painter *p, ptrdiff_t i, double y, ptrdiff_t *first,
                          ptrdiff_t *last) {
     double reach = p->blur == ATM_BLUR_NONE  ? 0
                    : p->blur == ATM_BLUR_ASH ? (double)p->shifts
                                              : REACH_SIGMAS * own_blur(p, p->points->y_unc, i);
-    *first = max_of(0, (ptrdiff_t)floor(y - reach + 0.5));
-    *last = min_of(p->counts->height - 1, (ptrdiff_t)floor(y + reach + 0.5));
+    *first = atm_larger(0, (ptrdiff_t)floor(y - reach + 0.5));
+    *last = atm_smaller(p->counts->height - 1, (ptrdiff_t)floor(y + reach + 0.5));
 }
 
 struct bands {
@@ -257,8 +255,10 @@ static const float *color_of(const struct painter *p, ptrdiff_t i) {
 static void add_spot(const struct painter *p, ptrdiff_t i, const struct stripe *sx,
                      const struct stripe *sy, ptrdiff_t top, ptrdiff_t end) {
     const struct atm_render_counts *c = p->counts;
-    const ptrdiff_t left = max_of(0, -sx->first), right = min_of(sx->count, c->width - sx->first);
-    for (ptrdiff_t j = max_of(0, top - sy->first); j < min_of(sy->count, end - sy->first); j++) {
+    const ptrdiff_t left = atm_larger(0, -sx->first),
+                    right = atm_smaller(sx->count, c->width - sx->first);
+    for (ptrdiff_t j = atm_larger(0, top - sy->first); j < atm_smaller(sy->count, end - sy->first);
+         j++) {
         const float weight = sy->weights[j];
         const ptrdiff_t at = (sy->first + j) * c->width + sx->first;
         float *image = c->image;
@@ -276,7 +276,7 @@ static void add_spot(const struct painter *p, ptrdiff_t i, const struct stripe *
 static void fill_band(const struct painter *p, const struct bands *bands, ptrdiff_t band,
                       float *room, ptrdiff_t longest) {
     struct stripe sx = {.weights = room}, sy = {.weights = room + longest};
-    const ptrdiff_t top = band * BAND_ROWS, end = min_of(top + BAND_ROWS, p->counts->height);
+    const ptrdiff_t top = band * BAND_ROWS, end = atm_smaller(top + BAND_ROWS, p->counts->height);
     for (ptrdiff_t k = bands->start[band]; k < bands->start[band + 1]; k++) {
         const ptrdiff_t i = bands->row[k];
         double x, y;
@@ -292,7 +292,7 @@ static enum atm_status fill_bands(const struct painter *p, struct atm_err *err) 
     struct bands bands = {.start = NULL};
     bool failed = false;
     const ptrdiff_t longest =
-        max_of((ptrdiff_t)(2 * REACH_SIGMAS * WORST_PX * p->counts->zoom) + 3, 2 * p->shifts);
+        atm_larger((ptrdiff_t)(2 * REACH_SIGMAS * WORST_PX * p->counts->zoom) + 3, 2 * p->shifts);
     enum atm_status status = sort_bands(p, &bands, err);
     if (status == ATM_OK) {
 #pragma omp parallel

@@ -1,7 +1,6 @@
 #include "score_report.h"
 
 #include "mem.h"
-#include <gsl/gsl_statistics_double.h>
 #include <math.h>
 #include <string.h>
 
@@ -24,34 +23,18 @@ const char *atm_score_matching_rule(const struct atm_eval_options *options) {
 
 /* ---- the limit ---- */
 
-/* Median of a column of the localizations; NAN where they have none. */
-static double median_of(const struct atm_table *table, size_t offset, double *scratch) {
-    size_t count = 0;
-    for (ptrdiff_t i = 0; i < table->count; i++) {
-        double value;
-        memcpy(&value, (const char *)&table->rows[i] + offset, sizeof value);
-        if (isfinite(value))
-            scratch[count++] = value;
-    }
-    return count ? gsl_stats_median(scratch, 1, count) : NAN;
-}
-
 /* What the limit assumes: the options, else what the localizations say. */
 static enum atm_status find_limits(struct atm_score_report *r, const struct atm_camera *camera,
                                    struct atm_crlb *limits, struct atm_err *err) {
-    double *scratch = atm_mem_alloc((size_t)r->found->count + 1, sizeof *scratch);
-    if (!scratch)
-        return atm_err_memory(err, "the Cramer-Rao limit");
     r->limit = (struct atm_crlb_options){
         .sigma_px = r->options->sigma_px > 0
                         ? r->options->sigma_px
-                        : median_of(r->found, offsetof(struct atm_loc, sx), scratch),
+                        : atm_table_median(r->found, offsetof(struct atm_loc, sx)),
         .background = r->options->background >= 0
                           ? r->options->background
-                          : median_of(r->found, offsetof(struct atm_loc, background), scratch),
+                          : atm_table_median(r->found, offsetof(struct atm_loc, background)),
         .camera = camera ? *camera : atm_movie_unknown_camera(),
     };
-    atm_mem_free(scratch);
     if (!(r->limit.sigma_px >= 0.1 && r->limit.sigma_px <= 50))
         r->limit.sigma_px = NAN; /* widths that no PSF has: no limit */
     enum atm_status status =

@@ -2,6 +2,7 @@
 
 #include "mem.h"
 #include "post.h"
+#include "whole.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,16 +65,14 @@ static enum atm_status refine(struct estimate *e, method *measure, ptrdiff_t len
     return status;
 }
 
-static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
-
 static enum atm_status run_aim(struct estimate *e, struct atm_err *err) {
     const struct atm_drift_options *o = &e->options;
-    ptrdiff_t fine = o->segment
-                         ? o->segment
-                         : larger(frames_for(e->points, FEW), e->points->frames / FINE_SEGMENTS);
+    ptrdiff_t fine =
+        o->segment ? o->segment
+                   : atm_larger(frames_for(e->points, FEW), e->points->frames / FINE_SEGMENTS);
     ptrdiff_t coarse = o->coarse ? o->coarse : frames_for(e->points, ENOUGH);
     if (!o->coarse)
-        coarse = larger(fine, larger(coarse, e->points->frames / COARSE_SEGMENTS));
+        coarse = atm_larger(fine, atm_larger(coarse, e->points->frames / COARSE_SEGMENTS));
     e->drift->segment = fine;
     e->drift->coarse = coarse;
     enum atm_status status = refine(e, atm_drift_aim_coarse, coarse, err);
@@ -84,7 +83,7 @@ static enum atm_status run_aim(struct estimate *e, struct atm_err *err) {
 
 static enum atm_status run_rcc(struct estimate *e, struct atm_err *err) {
     ptrdiff_t length = frames_for(e->points, ENOUGH);
-    length = larger(length, e->points->frames / RCC_SEGMENTS);
+    length = atm_larger(length, e->points->frames / RCC_SEGMENTS);
     e->drift->segment = length = e->options.segment ? e->options.segment : length;
     enum atm_status status = refine(e, atm_drift_rcc, length, err);
     e->options.range = NEAR_PIXELS * e->options.pixel;
@@ -253,7 +252,7 @@ static enum atm_status find_error(const struct atm_drift_points *points,
                                   const struct atm_drift_cut *cut, const struct atm_sink *sink,
                                   struct atm_drift *drift, struct atm_err *err) {
     struct split split = {.drift = drift, .cut = cut, .square = SQUARE_PIXELS * options->pixel};
-    split.turn = larger(1, drift->segment / TURNS_PER_SEGMENT);
+    split.turn = atm_larger(1, drift->segment / TURNS_PER_SEGMENT);
     double variance = 0, error = 0;
     enum atm_status status = ATM_OK;
     for (int kind = 0; kind < SPLIT_KINDS && status == ATM_OK; kind++) {

@@ -1,6 +1,7 @@
 #include "conv.h"
 
 #include "conv_axis.h"
+#include "whole.h"
 
 #include <math.h>
 
@@ -11,17 +12,15 @@ ptrdiff_t conv_extent(ptrdiff_t extent, int stride, bool nearest) {
     return nearest ? 2 * extent : (extent + stride - 1) / stride;
 }
 
-static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
-
 void conv_margins(const struct conv_problem *problem, ptrdiff_t *x, ptrdiff_t *y) {
     const struct slab *in = &problem->x, *out = &problem->y;
     struct axis forward, back;
     axis_forward(&forward, problem->kernel, problem->stride, problem->nearest);
     axis_transpose(&forward, &back);
-    *x = larger(axis_margin(&forward, in->height, out->height),
-                axis_margin(&forward, in->width, out->width));
-    *y = larger(axis_margin(&back, out->height, in->height),
-                axis_margin(&back, out->width, in->width));
+    *x = atm_larger(axis_margin(&forward, in->height, out->height),
+                    axis_margin(&forward, in->width, out->width));
+    *y = atm_larger(axis_margin(&back, out->height, in->height),
+                    axis_margin(&back, out->width, in->width));
 }
 
 double conv_flop(const struct conv_problem *problem) {

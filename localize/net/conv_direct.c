@@ -4,6 +4,7 @@
 #include "conv.h"
 #include "conv_axis.h"
 #include "mem.h"
+#include "whole.h"
 
 #include <string.h>
 
@@ -46,9 +47,6 @@ struct direct {
     struct atm_arena arena;
 };
 
-static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
-
 /* --- Layout: first the sizes, then the pointers into one arena. --- */
 
 struct pass_offsets {
@@ -59,13 +57,13 @@ static void direction_init(struct direction *d, const struct slab *from, const s
                            const struct axis *axis, bool transposed) {
     const ptrdiff_t groups = slab_groups(from), area = to->height * to->width;
     *d = (struct direction){.from = *from, .to = *to, .transposed = transposed};
-    d->batch = smaller(groups, ceil_div(MIN_PIXELS, area));
-    d->batches = ceil_div(groups, d->batch);
-    d->bands = d->batches >= TASKS ? 1 : ceil_div(TASKS, d->batches);
-    d->bands = smaller(d->bands, ceil_div(d->batch * area, ATM_KERNEL_CHUNK));
-    d->parts = d->bands * d->batches >= TASKS ? 1 : ceil_div(TASKS, d->bands * d->batches);
-    d->part = (ceil_div(to->channels, d->parts) + 7) / 8 * 8;
-    d->parts = ceil_div(to->channels, d->part);
+    d->batch = atm_smaller(groups, atm_ceil_div(MIN_PIXELS, area));
+    d->batches = atm_ceil_div(groups, d->batch);
+    d->bands = d->batches >= TASKS ? 1 : atm_ceil_div(TASKS, d->batches);
+    d->bands = atm_smaller(d->bands, atm_ceil_div(d->batch * area, ATM_KERNEL_CHUNK));
+    d->parts = d->bands * d->batches >= TASKS ? 1 : atm_ceil_div(TASKS, d->bands * d->batches);
+    d->part = (atm_ceil_div(to->channels, d->parts) + 7) / 8 * 8;
+    d->parts = atm_ceil_div(to->channels, d->part);
     for (int fy = 0; fy < axis->phases; fy++)
         for (int fx = 0; fx < axis->phases; fx++) {
             struct pass *pass = &d->pass[d->passes++];
@@ -172,7 +170,7 @@ static enum atm_status direct_create(const struct conv_problem *problem, void **
         s->weights += s->forward.pass[i].taps * problem->y.channels;
     s->grad_pixels = CACHE_FLOATS / ATM_LANES / (problem->x.channels + problem->y.channels);
     s->grad_pixels = s->grad_pixels < 32 ? 32 : s->grad_pixels;
-    s->slots = (int)smaller(SLOTS, s->forward.batches * s->forward.bands);
+    s->slots = (int)atm_smaller(SLOTS, s->forward.batches * s->forward.bands);
     enum atm_status status = ATM_OK;
     if (too_large(&s->forward) || too_large(&s->back))
         status = atm_err_set(err, ATM_FAIL, "images of %td x %td pixels are too large",
@@ -222,7 +220,7 @@ static void load_pass(const struct direct *s, const struct direction *d, const s
                       const float *weight) {
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t p = 0; p < d->parts; p++) {
-        const ptrdiff_t end = smaller((p + 1) * d->part, d->to.channels);
+        const ptrdiff_t end = atm_smaller((p + 1) * d->part, d->to.channels);
         for (ptrdiff_t c = p * d->part; c < end;) {
             const int block = atm_kernel_block(s->kernels->block, end - c);
             load_block(s, d, pass, weight, c, block);
@@ -247,10 +245,10 @@ static void direct_load(void *state, const float *weight, const float *bias) {
 static void band_range(const struct direction *d, const struct pass *pass, ptrdiff_t unit,
                        ptrdiff_t *first, ptrdiff_t *end) {
     const ptrdiff_t left = slab_groups(&d->from) - unit / d->bands * d->batch;
-    const ptrdiff_t count = pass->count / d->batch * smaller(left, d->batch);
-    const ptrdiff_t chunks = ceil_div(count, ATM_KERNEL_CHUNK), band = unit % d->bands;
-    *first = smaller(chunks * band / d->bands * ATM_KERNEL_CHUNK, count);
-    *end = smaller(chunks * (band + 1) / d->bands * ATM_KERNEL_CHUNK, count);
+    const ptrdiff_t count = pass->count / d->batch * atm_smaller(left, d->batch);
+    const ptrdiff_t chunks = atm_ceil_div(count, ATM_KERNEL_CHUNK), band = unit % d->bands;
+    *first = atm_smaller(chunks * band / d->bands * ATM_KERNEL_CHUNK, count);
+    *end = atm_smaller(chunks * (band + 1) / d->bands * ATM_KERNEL_CHUNK, count);
 }
 
 static void run_task(const struct direct *s, const struct direction *d, ptrdiff_t task,
@@ -272,7 +270,7 @@ static void run_task(const struct direct *s, const struct direction *d, ptrdiff_
             .taps = pass->taps,
             .weight = pass->weight + c * pass->taps,
             .bias = bias ? bias + c : NULL,
-            .channels = smaller(d->part, d->to.channels - c),
+            .channels = atm_smaller(d->part, d->to.channels - c),
             .out_plane = slab_plane(&d->to),
             .slope = slope,
             .mask = mask ? mask + shift : NULL,
@@ -327,10 +325,10 @@ static void grad_unit(const struct direct *s, ptrdiff_t unit, ptrdiff_t c, const
                 .in = x + group * d->from.channels * slab_plane(&d->from),
                 .grad = gy + (group * d->to.channels + c) * slab_plane(&d->to),
                 .pos = pass->pos + first,
-                .count = smaller(s->grad_pixels, end - first),
+                .count = atm_smaller(s->grad_pixels, end - first),
                 .tap = pass->tap,
                 .taps = pass->taps,
-                .channels = smaller(d->part, d->to.channels - c),
+                .channels = atm_smaller(d->part, d->to.channels - c),
                 .grad_plane = slab_plane(&d->to),
                 .sum = sums + c * pass->taps,
             };

@@ -10,6 +10,7 @@
  * Stride 2 keeps every second output; upsampling is not known here. */
 #include "conv.h"
 #include "mem.h"
+#include "whole.h"
 
 #include <fftw3.h>
 #include <string.h>
@@ -39,8 +40,6 @@ struct fft {
         y_ready; /* x holds the spectra of the last forward's x, y those of the gradient */
     struct atm_arena arena;
 };
-
-static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 
 static ptrdiff_t tiles(const struct fft *s) { return s->tiling.y.count * s->tiling.x.count; }
 
@@ -163,7 +162,7 @@ static float *filter_team(const struct fft *s, ptrdiff_t filter) {
 static void transform_filters(const struct fft *s, const float *weight) {
     const ptrdiff_t filters = s->problem.x.channels * s->problem.y.channels;
     const int elements = s->problem.kernel * s->problem.kernel;
-    const ptrdiff_t teams = ceil_div(filters, COMPLEX_LANES);
+    const ptrdiff_t teams = atm_ceil_div(filters, COMPLEX_LANES);
     memset(s->filters, 0, (size_t)(teams * s->plane) * sizeof *s->filters);
     for (ptrdiff_t f = 0; f < filters; f++)
         for (int k = 0; k < elements; k++)
@@ -221,8 +220,8 @@ struct span {
 static struct span tile_span(const struct fft_axis *axis, ptrdiff_t tile, const struct grid *grid,
                              ptrdiff_t extent) {
     const ptrdiff_t first = tile * axis->tile, from = first - grid->reach;
-    const ptrdiff_t end = ceil_div(first + axis->tile + grid->reach, grid->step);
-    return (struct span){from > 0 ? ceil_div(from, grid->step) : 0, end < extent ? end : extent,
+    const ptrdiff_t end = atm_ceil_div(first + axis->tile + grid->reach, grid->step);
+    return (struct span){from > 0 ? atm_ceil_div(from, grid->step) : 0, end < extent ? end : extent,
                          first};
 }
 
@@ -410,7 +409,7 @@ static void sum_frequencies(const struct fft *s) {
 static void add_filters(const struct fft *s, float *gw) {
     const ptrdiff_t in = s->problem.x.channels, filters = in * s->problem.y.channels;
     const int elements = s->problem.kernel * s->problem.kernel;
-    const ptrdiff_t teams = ceil_div(filters, COMPLEX_LANES);
+    const ptrdiff_t teams = atm_ceil_div(filters, COMPLEX_LANES);
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t t = 0; t < teams; t++) {
         const ptrdiff_t end = (t + 1) * COMPLEX_LANES < filters ? (t + 1) * COMPLEX_LANES : filters;

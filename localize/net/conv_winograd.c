@@ -19,6 +19,7 @@
 #include "conv.h"
 #include "conv_filters.h"
 #include "mem.h"
+#include "whole.h"
 
 #include <omp.h>
 #include <string.h>
@@ -72,10 +73,6 @@ struct winograd {
     struct atm_arena arena;
 };
 
-static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-static ptrdiff_t larger(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
-static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
-
 static bool winograd_fits(const struct conv_problem *problem) {
     const int largest = problem->nearest ? PIECE : LARGEST;
     return problem->kernel >= PIECE && problem->kernel <= largest && problem->stride == 1;
@@ -123,8 +120,8 @@ static void choose_forms(struct winograd *s) {
         direction_init(&s->back, &from_y, x, TILE_OUT, 4);
     }
     s->grad = make_source(y, TILE_GRAD, 4, 4, 1);
-    s->down = ceil_div(y->height, 4);
-    s->across = ceil_div(y->width, 4);
+    s->down = atm_ceil_div(y->height, 4);
+    s->across = atm_ceil_div(y->width, 4);
 }
 
 static void set_sizes(struct winograd *s) {
@@ -132,10 +129,10 @@ static void set_sizes(struct winograd *s) {
     const ptrdiff_t training = s->problem.training ? 1 : 0, both = in + s->problem.y.channels;
     const ptrdiff_t grads = s->problem.nearest ? 0 : training;
     s->grad_tiles = tiles_in(GRAD_FLOATS, both);
-    s->slots = (int)(grads * smaller(SLOTS, ceil_div(all_tiles(s), s->grad_tiles)));
+    s->slots = (int)(grads * atm_smaller(SLOTS, atm_ceil_div(all_tiles(s), s->grad_tiles)));
     s->scratch_floats =
-        larger(s->forward.tiles * (in + block), training * s->back.tiles * (out + block));
-    s->scratch_floats = larger(s->scratch_floats, grads * s->grad_tiles * both) * CHANNEL;
+        atm_larger(s->forward.tiles * (in + block), training * s->back.tiles * (out + block));
+    s->scratch_floats = atm_larger(s->scratch_floats, grads * s->grad_tiles * both) * CHANNEL;
 }
 
 /* Tile t: its components before the sums are `from` taps, after them `to` channels. */
@@ -278,8 +275,10 @@ static struct place place_of(const struct winograd *s, ptrdiff_t tile) {
 static void copy_tile(const struct source *from, const float *data, ptrdiff_t group, ptrdiff_t c,
                       ptrdiff_t top, ptrdiff_t left, float *copy) {
     memset(copy, 0, (size_t)(from->side * from->side) * ATM_LANES * sizeof *copy);
-    const ptrdiff_t begin = larger(0, -left), end = smaller(from->side, from->slab.width - left);
-    for (ptrdiff_t y = larger(0, -top); y < smaller(from->side, from->slab.height - top); y++)
+    const ptrdiff_t begin = atm_larger(0, -left),
+                    end = atm_smaller(from->side, from->slab.width - left);
+    for (ptrdiff_t y = atm_larger(0, -top); y < atm_smaller(from->side, from->slab.height - top);
+         y++)
         if (begin < end)
             memcpy(copy + (y * from->side + begin) * ATM_LANES,
                    data + slab_at(&from->slab, group, c, top + y, left + begin),
@@ -348,7 +347,7 @@ static void store_tile(const struct winograd *s, const struct direction *d,
 
 static void run_tiles(const struct winograd *s, const struct direction *d,
                       const struct arrays *arrays, ptrdiff_t first, float *scratch) {
-    const ptrdiff_t count = smaller(d->tiles, all_tiles(s) - first), taps = d->from.taps;
+    const ptrdiff_t count = atm_smaller(d->tiles, all_tiles(s) - first), taps = d->from.taps;
     float *results = scratch + d->tiles * taps * CHANNEL;
     load_tiles(s, &d->from, arrays->in, first, count, scratch);
     for (ptrdiff_t c = 0; c < d->to.channels;) {
@@ -401,7 +400,7 @@ static void winograd_input_grad(void *state, const float *gy, const float *x, fl
 
 static void grad_tiles(const struct winograd *s, const float *x, const float *gy, ptrdiff_t first,
                        float *scratch, float *sums) {
-    const ptrdiff_t count = smaller(s->grad_tiles, all_tiles(s) - first);
+    const ptrdiff_t count = atm_smaller(s->grad_tiles, all_tiles(s) - first);
     const ptrdiff_t in = s->forward.from.taps, out = s->problem.y.channels;
     float *grads = scratch + s->grad_tiles * in * CHANNEL;
     load_tiles(s, &s->forward.from, x, first, count, scratch);
@@ -468,7 +467,7 @@ static void winograd_weight_grad(void *state, const float *x, const float *gy, f
     const int area = s->problem.kernel * s->problem.kernel;
     const int taps = s->forward.from.pieces * s->forward.from.pieces;
     const ptrdiff_t size = COMPONENTS * filters * taps,
-                    parts = ceil_div(all_tiles(s), s->grad_tiles);
+                    parts = atm_ceil_div(all_tiles(s), s->grad_tiles);
     const struct filter_rows rows = filter_rows(s->problem.nearest);
 #pragma omp parallel for schedule(static) num_threads(team(s))
     for (ptrdiff_t slot = 0; slot < s->slots; slot++) {

@@ -1,6 +1,7 @@
 #include "fit_psf.h"
 #include "clones.h"
 #include "psf_spline.h"
+#include "whole.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,9 +9,6 @@
 static const double SUPPORT_SIGMAS = 4.5;
 static const double WIDER = 1.5;  /* support of Gaussians that may grow while they are fitted */
 enum { PAD = 4, AXIS_MAX = 512 }; /* PAD: numbers of the widest vector that reads a row */
-
-static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
 ATM_FIT_CLONES
 void atm_psf_axis(double centre, double sigma_px, ptrdiff_t first, ptrdiff_t count,
@@ -76,7 +74,7 @@ ptrdiff_t atm_psf_half(const struct atm_psf *psf) {
     if (psf->spline)
         return atm_spline_half(psf->spline);
     double wider = psf->kind->widths ? WIDER : 1;
-    return least((ptrdiff_t)ceil(SUPPORT_SIGMAS * wider * psf->sigma_px), AXIS_MAX / 2 - 1);
+    return atm_smaller((ptrdiff_t)ceil(SUPPORT_SIGMAS * wider * psf->sigma_px), AXIS_MAX / 2 - 1);
 }
 
 static ptrdiff_t stride_of(ptrdiff_t span) { return (span + 2 * PAD - 2) / PAD * PAD; }
@@ -91,9 +89,9 @@ void atm_psf_place(const struct atm_psf *psf, const struct atm_spot *spot, ptrdi
     ptrdiff_t half = atm_psf_half(psf), size = atm_psf_plane_size(psf);
     ptrdiff_t x = (ptrdiff_t)lround(spot->x), y = (ptrdiff_t)lround(spot->y);
     int planes = atm_psf_parameters(psf);
-    patch->x0 = most(0, x - half), patch->y0 = most(0, y - half);
-    patch->nx = most(0, least(width, x + half + 1) - patch->x0);
-    patch->ny = most(0, least(height, y + half + 1) - patch->y0);
+    patch->x0 = atm_larger(0, x - half), patch->y0 = atm_larger(0, y - half);
+    patch->nx = atm_larger(0, atm_smaller(width, x + half + 1) - patch->x0);
+    patch->ny = atm_larger(0, atm_smaller(height, y + half + 1) - patch->y0);
     patch->stride = stride_of(patch->nx);
     for (int k = 0; k < planes; k++) {
         patch->plane[k] = values + k * size;

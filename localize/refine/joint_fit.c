@@ -1,6 +1,7 @@
 #include "joint_fit.h"
 #include "fit_sums.h"
 #include "mem.h"
+#include "whole.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,7 +13,6 @@ static const double STEP_SIGMAS = 0.7;             /* longest step of a centre *
 static const double NARROWEST = 0.4, WIDEST = 2.5; /* fitted widths, in sigma_px */
 static const double WIDTH_STEP = 0.25;             /* longest step of a width, relative */
 
-static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 static double clamp(double v, double low, double high) { return fmin(fmax(v, low), high); }
 
 static bool renew(double **block, ptrdiff_t count) {
@@ -23,9 +23,9 @@ static bool renew(double **block, ptrdiff_t count) {
 static bool reserve_spots(struct atm_fit *fit, ptrdiff_t count, ptrdiff_t plane) {
     if (count <= fit->spot_capacity && plane <= fit->plane_capacity)
         return true;
-    ptrdiff_t spots = most(fit->spot_capacity, count + count / 2);
+    ptrdiff_t spots = atm_larger(fit->spot_capacity, count + count / 2);
     ptrdiff_t rows = ATM_SPOT_PARAMETERS * spots + ATM_FIT_BACKGROUND_TERMS;
-    plane = most(plane, fit->plane_capacity);
+    plane = atm_larger(plane, fit->plane_capacity);
     fit->spot_capacity = 0;
     atm_mem_free(fit->trial);
     atm_mem_free(fit->patches);
@@ -373,7 +373,7 @@ enum atm_status atm_fit_run(struct atm_fit *fit, const struct atm_fit_problem *p
     fit->parameters = atm_psf_parameters(problem->psf);
     fit->size = fit->parameters * count + problem->background_terms;
     fit->plane = atm_psf_plane_size(problem->psf);
-    if (!reserve_spots(fit, most(count, 1), fit->plane) ||
+    if (!reserve_spots(fit, atm_larger(count, 1), fit->plane) ||
         !reserve_pixels(fit, problem->height * problem->width))
         return atm_err_memory(err, "a joint fit");
     start(fit, spots, background);

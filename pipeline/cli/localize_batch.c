@@ -3,7 +3,6 @@
 #include "mem.h"
 #include "outfile.h"
 #include "paths.h"
-#include <gsl/gsl_statistics_double.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +26,7 @@ struct outcome {
     enum result result;
     ptrdiff_t frames, localizations;
     double medians[NUMBERS];
-    char message[sizeof ((struct atm_err *)NULL)->text];
+    char message[sizeof((struct atm_err *)NULL)->text];
 };
 
 struct batch {
@@ -39,29 +38,16 @@ struct batch {
 
 /* ---- The table of all ---- */
 
-static double median_of(const struct atm_table *table, size_t member, double *values) {
-    size_t count = 0;
-    for (ptrdiff_t i = 0; i < table->count; i++) {
-        memcpy(&values[count], (const char *)&table->rows[i] + member, sizeof *values);
-        count += isfinite(values[count]) ? 1 : 0;
-    }
-    return count ? gsl_stats_median(values, 1, count) : NAN;
-}
-
 /* Read back from the file, so that a movie that was done before says the same. */
 static enum atm_status look_at(const struct batch *batch, const char *path, struct outcome *outcome,
                                struct atm_err *err) {
     struct atm_table table;
     enum atm_status status =
         atm_table_read(path, batch->call->config.camera.pixel_size_nm, &table, err);
-    double *values = status ? NULL : atm_mem_alloc((size_t)table.count, sizeof *values);
-    if (!status && !values)
-        status = atm_err_memory(err, "the summary");
     for (int i = 0; !status && i < NUMBERS; i++)
-        outcome->medians[i] = median_of(&table, numbers[i].member, values);
+        outcome->medians[i] = atm_table_median(&table, numbers[i].member);
     outcome->frames = table.frames;
     outcome->localizations = table.count;
-    atm_mem_free(values);
     atm_table_free(&table);
     return status;
 }

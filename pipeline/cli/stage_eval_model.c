@@ -52,6 +52,17 @@ static enum atm_status write_text(const char *folder, const char *name, const ch
     return status;
 }
 
+/* numbers.txt, also to stdout, and numbers.json. */
+static enum atm_status write_numbers(const struct atm_call *call, const char *folder,
+                                     const char *text, const char *json, struct atm_err *err) {
+    enum atm_status status = write_text(folder, numbers_text, text, call->sink, err);
+    if (!status)
+        status = write_text(folder, numbers_json, json, call->sink, err);
+    if (!status && !call->quiet)
+        fputs(text, stdout);
+    return status;
+}
+
 /* json: owned by the caller. */
 static enum atm_status numbers(const struct atm_model *model, const struct atm_test_images *images,
                                const struct atm_call *call, const char *folder, char **json,
@@ -63,11 +74,7 @@ static enum atm_status numbers(const struct atm_model *model, const struct atm_t
     if (!status)
         status = atm_model_test_report(&test, &text, json, err);
     if (!status)
-        status = write_text(folder, numbers_text, text, call->sink, err);
-    if (!status)
-        status = write_text(folder, numbers_json, *json, call->sink, err);
-    if (!status && !call->quiet)
-        fputs(text, stdout);
+        status = write_numbers(call, folder, text, *json, err);
     atm_mem_free(text);
     atm_model_test_free(&test);
     return status;
@@ -92,11 +99,7 @@ static enum atm_status write_stroke_numbers(const struct atm_stroke_test *test,
     char *text = NULL;
     enum atm_status status = atm_stroke_test_report(test, &text, json, err);
     if (!status)
-        status = write_text(folder, numbers_text, text, call->sink, err);
-    if (!status)
-        status = write_text(folder, numbers_json, *json, call->sink, err);
-    if (!status && !call->quiet)
-        fputs(text, stdout);
+        status = write_numbers(call, folder, text, *json, err);
     atm_mem_free(text);
     return status;
 }

@@ -8,7 +8,6 @@
 #include "paths.h"
 #include "psf_chart.h"
 #include "score_page.h"
-#include <gsl/gsl_statistics_double.h>
 #include <limits.h>
 #include <math.h>
 #include <stddef.h>
@@ -118,21 +117,6 @@ static enum atm_status put_examples(const struct sheet *sheet, struct atm_err *e
 
 /* ---- sections ---- */
 
-/* Of a real member of the rows, at that offset; values that are not above 0 are unknown. NAN: none
- * is known. */
-static double median_of(const struct atm_table *found, size_t member) {
-    double *values = atm_mem_alloc((size_t)found->count + 1, sizeof *values), value;
-    size_t count = 0;
-    for (ptrdiff_t i = 0; values && i < found->count; i++) {
-        memcpy(&value, (const char *)&found->rows[i] + member, sizeof value);
-        if (value > 0 && isfinite(value))
-            values[count++] = value;
-    }
-    double median = count ? gsl_stats_median(values, 1, count) : NAN;
-    atm_mem_free(values);
-    return median;
-}
-
 /* Without truth: what a microscopist asks a table first. */
 static void put_key_figures(const struct sheet *sheet) {
     const struct atm_table *found = sheet->input->found;
@@ -145,14 +129,14 @@ static void put_key_figures(const struct sheet *sheet) {
     } rows[] = {
         {(double)found->count, "", "Localizations", "Each is one emitter in one frame."},
         {(double)found->count / (double)info->frames, "", "Per frame", "Mean over the movie."},
-        {median_of(found, offsetof(struct atm_loc, photons)), light, "Brightness",
+        {atm_table_median(found, offsetof(struct atm_loc, photons)), light, "Brightness",
          info->photons ? "Median photons of a localization."
                        : "Median light of a localization; the camera's gain is not known."},
-        {median_of(found, offsetof(struct atm_loc, background)), light, "Background",
+        {atm_table_median(found, offsetof(struct atm_loc, background)), light, "Background",
          "Median, per pixel."},
-        {length * median_of(found, offsetof(struct atm_loc, x_unc)), unit, "Precision",
+        {length * atm_table_median(found, offsetof(struct atm_loc, x_unc)), unit, "Precision",
          "Median standard deviation in x that the localizations state themselves."},
-        {length * median_of(found, offsetof(struct atm_loc, sx)), unit, "PSF sigma",
+        {length * atm_table_median(found, offsetof(struct atm_loc, sx)), unit, "PSF sigma",
          "Width of an emitter's image, as measured on the movie."},
     };
     enum { ROWS = sizeof rows / sizeof *rows };
@@ -190,7 +174,7 @@ static enum atm_status put_network(const struct sheet *sheet, struct atm_err *er
                            err);
     if (!status)
         status = atm_psf_chart_put(sheet->page, in->model,
-                                   median_of(in->found, offsetof(struct atm_loc, sx)),
+                                   atm_table_median(in->found, offsetof(struct atm_loc, sx)),
                                    sheet->figures, err);
     if (!status)
         status = atm_stage_blocks(in->source, in->model, in->found, in->truth, blocks, NULL, err);

@@ -3,6 +3,7 @@
 #include "mem.h"
 #include "table_formats.h"
 #include "textfile.h"
+#include <gsl/gsl_statistics_double.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -169,6 +170,18 @@ static void permute(struct atm_table *table, const struct atm_loc **order) {
         for (int i = 0; i < table->extra_count; i++)
             table->extras[i].values[to] = first_extras[i];
     }
+}
+
+double atm_table_median(const struct atm_table *table, size_t member) {
+    double *values = atm_mem_alloc((size_t)table->count + 1, sizeof *values);
+    size_t count = 0;
+    for (ptrdiff_t i = 0; values && i < table->count; i++) {
+        memcpy(&values[count], (const char *)&table->rows[i] + member, sizeof *values);
+        count += isfinite(values[count]) ? 1 : 0;
+    }
+    double median = count ? gsl_stats_median(values, 1, count) : NAN;
+    atm_mem_free(values);
+    return median;
 }
 
 void atm_table_sort(struct atm_table *table) {

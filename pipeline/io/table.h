@@ -90,6 +90,9 @@ enum atm_status atm_table_note(struct atm_table *table, struct atm_err *err, con
                                const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The line at *notes as its two parts, and *notes to the next; false at the end. */
 bool atm_table_next_note(const char **notes, char key[ATM_NOTE_SIZE], char value[ATM_NOTE_SIZE]);
+/* Median of a real member of the rows, by its offset in struct atm_loc, over those that are finite.
+ * NAN where none is (or memory is short). */
+double atm_table_median(const struct atm_table *table, size_t member);
 /* Stable order by frame, then y, then x. */
 void atm_table_sort(struct atm_table *table);
 void atm_table_free(struct atm_table *table);
