@@ -31,6 +31,8 @@ enum atm_atom_kind {
     ATM_ATOM_PUBLISHED, /* dense layers to maps of 2x2, convolutions and upsampling */
     ATM_ATOM_FIELD,     /* dense layers; a function of the block's numbers and the place, by 1x1
                            convolutions at a quarter of the size; upsampling */
+    ATM_ATOM_HOMOGENEOUS, /* as published, without biases: g(t z) = t g(z) for t >= 0, so the length
+                             of z is an amplitude and its direction a position */
 };
 enum atm_aggregation { ATM_AGGREGATION_SUM, ATM_AGGREGATION_MAX };
 
@@ -92,6 +94,7 @@ struct atm_train_options {
     bool pursuit_through;     /* gradients also pass the residuals that the encoder is given */
     double hole_px; /* pursuit: radius of the hole through which images are seen while it grows,
                        times the blocks in use; 0: none */
+    bool pursuit_sweep;    /* grown: every other step trains a sweep over all blocks */
     double pursuit_grow;   /* fraction of the steps in which it grows from 1 to k blocks */
     double pursuit_weight; /* of the squared residuals after each step but the last */
 };

@@ -11,7 +11,7 @@ const char *const atm_model_kind_names[] = {
     [ATM_MODEL_FOLLOWUP] = "followup",
     NULL,
 };
-static const char *const atoms[] = {"published", "field", NULL};
+static const char *const atoms[] = {"published", "field", "homogeneous", NULL};
 static const char *const aggregations[] = {"sum", "max", NULL};
 static const char *const encoders[] = {"dense", "convolutional", "pursuit", NULL};
 static const char *const blurs[] = {"residual", "images", NULL};
@@ -30,8 +30,9 @@ static const struct atm_key model_keys[] = {
         "paper_*: dense: as published; convolutional: k heads that each attend to one "
         "place; pursuit: one such head, k times, each time on what is left of the image"),
     ATM_KEY_CHOOSE(MODEL, atom, "published", atoms,
-                   "paper_*, strokes*: g as published, or as a field: a function of the block's "
-                   "numbers and the place, upsampled"),
+                   "paper_*, strokes*: g as published; as a field: a function of the block's numbers "
+                   "and the place, upsampled; homogeneous: as published without biases, so that "
+                   "g(t z) = t g(z)"),
     ATM_KEY_CHOOSE(MODEL, aggregation, "sum", aggregations,
                    "how blocks become an image, for all kinds but convolutional: their sum, or the "
                    "largest at each pixel (not with encoder = pursuit, which subtracts them)"),
@@ -122,6 +123,9 @@ static const struct atm_key train_keys[] = {
             "with what one block can tell; 0: images are seen whole"),
     ATM_KEY(TRAIN, pursuit_grow, DOUBLE, "0.4", 0, 1, "",
             "encoder = pursuit: part of the steps over which it grows from one block to all"),
+    ATM_KEY(TRAIN, pursuit_sweep, BOOL, "no", 0, 0, "",
+            "encoder = pursuit, when it has grown: every other step trains a second search, of each "
+            "block from what all others leave of the image"),
     ATM_KEY(TRAIN, pursuit_weight, DOUBLE, "0.3", 0, 1e3, "",
             "encoder = pursuit: weight of the squared residual after each step but the last"),
 };

@@ -57,7 +57,7 @@ static void model_numbers(const struct atm_model *model, struct number numbers[N
         [FORMAT] = {"atomloc_model", FORMAT_VERSION, FORMAT_VERSION, FORMAT_VERSION, false},
         [KIND] = {"kind", o->kind, 0, ATM_MODEL_LAST, false},
         [ENCODER] = {"encoder", o->encoder, 0, ATM_ENCODER_PURSUIT, true},
-        [ATOM] = {"atom", o->atom, 0, ATM_ATOM_FIELD, true},
+        [ATOM] = {"atom", o->atom, 0, ATM_ATOM_HOMOGENEOUS, true},
         [AGGREGATION] = {"aggregation", o->aggregation, 0, ATM_AGGREGATION_MAX, true},
         [BLOCKS] = {"blocks", (double)o->blocks, 0, 256, true},
         [BLOCK_SIZE] = {"block_size", (double)o->block_size, 0, ATM_LATENT_MAX, true},

@@ -215,6 +215,8 @@ static enum atm_status fill_paper(const struct atm_model_options *options,
         field_atom(&paper, atom);
     else
         paper_atom(&paper, atom);
+    for (int i = 0; i < preset->atom_count; i++)
+        preset->atom[i].no_bias = options->atom == ATM_ATOM_HOMOGENEOUS;
     add((struct chain){preset->assembly, &preset->assembly_count},
         max ? ATM_LAYER_MAX : ATM_LAYER_SUM, "");
     return ATM_OK;

@@ -16,7 +16,9 @@ struct atm_pursuit {
     ptrdiff_t count;  /* of plans: k in training, where every step keeps its tensors, else 1 */
     ptrdiff_t steps;  /* taken, at most k */
     struct atm_plan **encoder, **decoder;
-    float *residual; /* (k + 1, B, H, W) in training, else (1, B, H, W) */
+    bool again;      /* training: find every block once more from what the others leave */
+    float *residual; /* (k + 1, B, H, W) in training, else (1, B, H, W): before each step */
+    float *left;     /* training: (k, B, H, W): after each step of `again` */
     float *output;   /* (B, H, W) */
     float *latents;  /* (B, k, d0) */
     float *own;      /* (B, d0): of one block */
@@ -49,13 +51,14 @@ static enum atm_status allocate(struct atm_pursuit *p, struct atm_err *err) {
     p->encoder = atm_mem_alloc(count, sizeof(struct atm_plan *));
     p->decoder = atm_mem_alloc(count, sizeof(struct atm_plan *));
     p->residual = atm_mem_alloc((p->training ? k + 1 : 1) * pixels, sizeof *p->residual);
+    p->left = atm_mem_alloc(p->training ? k * pixels : 1, sizeof *p->left);
     p->output = atm_mem_alloc(pixels, sizeof *p->output);
     p->latents = atm_mem_alloc(images * k * (size_t)p->model->latent, sizeof *p->latents);
     p->own = atm_mem_alloc(images * (size_t)p->model->latent, sizeof *p->own);
     p->energy = atm_mem_alloc(images * k, sizeof *p->energy);
     p->scale = atm_mem_alloc(images, sizeof *p->scale);
     p->grad = atm_mem_alloc(p->training ? 2 * pixels : 1, sizeof *p->grad);
-    return p->encoder && p->decoder && p->residual && p->output && p->latents && p->own &&
+    return p->encoder && p->decoder && p->residual && p->left && p->output && p->latents && p->own &&
                    p->energy && p->scale && p->grad
                ? ATM_OK
                : atm_err_memory(err, "a pursuit");
@@ -93,6 +96,7 @@ void atm_pursuit_destroy(struct atm_pursuit **pursuit) {
     atm_mem_free(p->encoder);
     atm_mem_free(p->decoder);
     atm_mem_free(p->residual);
+    atm_mem_free(p->left);
     atm_mem_free(p->output);
     atm_mem_free(p->latents);
     atm_mem_free(p->own);
@@ -115,6 +119,8 @@ void atm_pursuit_limit(struct atm_pursuit *p, ptrdiff_t steps) {
     memset(p->latents, 0,
            (size_t)(p->size.images * p->size.blocks * p->model->latent) * sizeof(float));
 }
+
+void atm_pursuit_again(struct atm_pursuit *p, bool again) { p->again = again; }
 
 size_t atm_pursuit_bytes(const struct atm_pursuit *p) {
     size_t bytes = 0;
@@ -145,6 +151,27 @@ static void find_again(struct atm_pursuit *p, ptrdiff_t step) {
     find_one(p, step, p->residual, p->residual);
 }
 
+/* A sweep that gradients can go through. residual[i], from which block i was found, becomes what it
+ * is found from now; the atoms that it had are the differences of the former. */
+static void sweep(struct atm_pursuit *p) {
+    const float *left = p->residual + p->steps * p->pixels;
+    for (ptrdiff_t step = 0; step < p->steps; step++) {
+        float *before = p->residual + step * p->pixels, *after = p->left + step * p->pixels;
+        const float *next = before + p->pixels;
+        for (ptrdiff_t i = 0; i < p->pixels; i++)
+            before[i] += left[i] - next[i];
+        find_one(p, step, before, after);
+        left = after;
+    }
+}
+
+/* (B, H, W): what a step of the last encode has left. */
+static const float *after_step(const struct atm_pursuit *p, ptrdiff_t step) {
+    return p->training && p->again ? p->left + step * p->pixels
+           : p->training           ? p->residual + (step + 1) * p->pixels
+                                   : p->residual;
+}
+
 const float *atm_pursuit_encode(struct atm_pursuit *p, const float *images) {
     float *residual = p->residual;
     memcpy(residual, images, (size_t)p->pixels * sizeof *residual);
@@ -157,11 +184,13 @@ const float *atm_pursuit_encode(struct atm_pursuit *p, const float *images) {
     for (int sweep = 0; !p->training && sweep < SWEEPS; sweep++)
         for (ptrdiff_t i = 0; i < p->steps; i++)
             find_again(p, i);
+    if (p->training && p->again)
+        sweep(p);
     return p->latents;
 }
 
 const float *atm_pursuit_output(struct atm_pursuit *p) {
-    const float *last = p->residual + (p->training ? p->steps * p->pixels : 0);
+    const float *last = after_step(p, p->steps - 1);
     for (ptrdiff_t i = 0; i < p->pixels; i++)
         p->output[i] = p->images[i] - last[i];
     return p->output;
@@ -187,13 +216,14 @@ static const float *step_scale(struct atm_pursuit *p, ptrdiff_t step, const floa
 /* The residual after a step counts in the loss by itself, too. */
 static void add_step_loss(const struct atm_pursuit *p, ptrdiff_t step,
                           const struct atm_coder_gradient *gradient, float *rho) {
-    const float *residual = p->residual + step * p->pixels;
+    const float *residual = after_step(p, step);
     const ptrdiff_t n = p->pixels / p->size.images * gradient->images;
     for (ptrdiff_t i = 0; i < n; i++)
         rho[i] += gradient->step_weight * residual[i];
 }
 
-/* rho_i, the gradient with respect to residual i, from the last step to the first: the atom of step
+/* Through the last encode, or its sweep alone, where there was one: what that begins with is given.
+ * rho_i, the gradient with respect to residual i, from the last step to the first: the atom of step
  * i has -rho_i, and rho_(i-1) is rho_i plus, if wanted, what comes back through the atom's latent
  * and the encoder. Those parts multiply from step to step and make training unstable while the
  * heads are sharp. */
@@ -206,7 +236,7 @@ void atm_pursuit_backward(struct atm_pursuit *p, const struct atm_coder_gradient
     for (ptrdiff_t step = p->steps - 1; step >= 0; step--) {
         const bool through = gradient->through && step > 0;
         if (step < p->steps - 1 && gradient->step_weight > 0)
-            add_step_loss(p, step + 1, gradient, rho);
+            add_step_loss(p, step, gradient, rho);
         for (ptrdiff_t i = 0; i < p->pixels; i++)
             atom[i] = -rho[i];
         const float *latents = atm_plan_backward_blocks(

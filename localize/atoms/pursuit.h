@@ -18,6 +18,9 @@ size_t atm_pursuit_bytes(const struct atm_pursuit *pursuit);
 /* Stop after so many of the k steps; the rest of the latents is 0 and without atoms. */
 void atm_pursuit_limit(struct atm_pursuit *pursuit, ptrdiff_t steps);
 
+/* In training: a sweep follows, and it is what is trained. Off at first. */
+void atm_pursuit_again(struct atm_pursuit *pursuit, bool again);
+
 /* images (B, 1, H, W), borrowed until backward is done. Latents (B * k, d0) in the order of
  * SPLIT, borrowed. */
 const float *atm_pursuit_encode(struct atm_pursuit *pursuit, const float *images);

@@ -31,6 +31,7 @@ struct atm_schedule atm_schedule_at(const struct atm_train_options *o, ptrdiff_t
         .blur_px = o->blur_px * (1 - over(o, o->blur_end, step)),
         .frames = 0.1 + 0.9 * over(o, o->curriculum, step),
         .pursuit = pursuit,
+        .again = grown == 1 && o->pursuit_sweep && step % 2 == 1,
         .hole_px = grown < 1 ? o->hole_px * (double)pursuit : 0,
     };
 }

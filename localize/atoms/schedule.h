@@ -13,6 +13,7 @@ struct atm_schedule {
     ptrdiff_t pursuit; /* blocks of a pursuit, 1..k. All k at once would find the same spike, and
                           their sum hardly learns; it grows as the square of the time, for the first
                           atoms need longest */
+    bool again;        /* a pursuit's sweep is trained, not its first search */
     double hole_px;    /* radius of the part of each image that is shown, in proportion to those
                           blocks; 0: all */
 };

@@ -187,8 +187,10 @@ static double validate(struct atm_trainer *t) {
     if (!t->set.validation_count)
         return NAN;
     ptrdiff_t first = t->set.count - t->set.validation_count;
-    if (t->coder->pursuit)
+    if (t->coder->pursuit) { /* as it is used */
         atm_pursuit_limit(t->coder->pursuit, t->coder->size.blocks);
+        atm_pursuit_again(t->coder->pursuit, true);
+    }
     draw_batch(t, ATM_RNG_SPLIT, 1, first, t->set.validation_count);
     double loss = 0;
     for (ptrdiff_t i = 0; i < t->images; i += t->coder->size.images)
@@ -221,8 +223,10 @@ static void prepare(struct atm_trainer *t) {
     t->now = atm_schedule_at(&t->options, t->coder->size.blocks, t->model->step);
     draw_batch(t, ATM_RNG_BATCH, (uint64_t)t->model->step, 0,
                (ptrdiff_t)ceil(t->now.frames * (double)frames));
-    if (t->coder->pursuit)
+    if (t->coder->pursuit) {
         atm_pursuit_limit(t->coder->pursuit, t->now.pursuit);
+        atm_pursuit_again(t->coder->pursuit, t->now.again);
+    }
     if (t->coder->pursuit && t->now.hole_px > 0)
         look_through_holes(t);
     if (t->now.blur_px > 0)

@@ -115,45 +115,104 @@ static void backward(struct setup *s) {
     atm_mem_free(output_grad);
 }
 
+/* The same for a sweep, plainly: every block from what the new atoms before it and the old ones after
+ * it leave. old (IMAGES * K, SIDE, SIDE) does not change with the weights. */
+static double sweep_loss(struct setup *s, const float *old) {
+    struct atm_err err = {0};
+    const float *latents;
+    float *left = atm_mem_alloc(PIXELS, sizeof *left), codes[IMAGES * K * 2] = {0};
+    double sum = 0;
+    atm_coder_load(s->coder, s->model->params);
+    for (int block = 0; block <= K; block++) {
+        must(atm_model_render_atoms(s->model, IMAGES * K, codes, s->atoms, &err), &err);
+        for (int i = 0; i < PIXELS; i++) {
+            const ptrdiff_t image = i / (SIDE * SIDE), at = i % (SIDE * SIDE);
+            double after = s->images[i];
+            left[i] = s->images[i];
+            for (int k = 0; k < K; k++) {
+                const ptrdiff_t pixel = (image * K + k) * SIDE * SIDE + at;
+                left[i] -= k < block ? s->atoms[pixel] : k > block ? old[pixel] : 0;
+                after -= (double)(k < block ? s->atoms[pixel] : old[pixel]);
+            }
+            if (block > 0 && block < K)
+                sum += 0.5 * (double)step_weight * after * after;
+            else if (block == K)
+                sum += 0.5 * pow((double)(s->images[i] - s->target[i]) - after, 2);
+        }
+        if (block < K)
+            atm_coder_forward(s->coder, left, &latents);
+        for (ptrdiff_t i = 0; block < K && i < IMAGES; i++)
+            memcpy(codes + (i * K + block) * 2, latents + i * K * 2, 2 * sizeof *codes);
+    }
+    for (int i = 0; i < K * PIXELS; i++)
+        sum += 0.5 * (double)energy_weight * (double)s->atoms[i] * (double)s->atoms[i];
+    atm_mem_free(left);
+    return sum;
+}
+
+/* Atoms of the first search (IMAGES * K, SIDE, SIDE). */
+static void first_atoms(struct setup *s, float *atoms) {
+    struct atm_err err = {0};
+    const float *latents;
+    atm_coder_load(s->coder, s->model->params);
+    atm_coder_forward(s->coder, s->images, &latents);
+    must(atm_model_render_atoms(s->model, IMAGES * K, latents, atoms, &err), &err);
+}
+
 /* The loss along params + t * direction, direction = a random sign of every weight times its
  * gradient's size, so that small gradients count as well. */
+static void check_gradient(int encoder, bool again) {
+    struct setup s;
+    set_up(&s, encoder);
+    const ptrdiff_t n = s.model->param_count;
+    float *start = atm_mem_alloc((size_t)n, sizeof *start);
+    float *old = atm_mem_alloc(K * PIXELS, sizeof *old);
+    memcpy(start, s.model->params, (size_t)n * sizeof *start);
+    first_atoms(&s, old);
+    if (again)
+        atm_pursuit_again(s.coder->pursuit, true);
+    backward(&s);
+    if (again)
+        atm_pursuit_again(s.coder->pursuit, false);
+    struct atm_rng rng;
+    atm_rng_init(&rng, 8, ATM_RNG_TEST, (uint64_t)encoder);
+    for (int trial = 0; trial < 4; trial++) {
+        double expected = 0, values[2];
+        float *direction = atm_mem_alloc((size_t)n, sizeof *direction);
+        const ptrdiff_t encoder_count = atm_net_param_count(s.model->encoder);
+        for (ptrdiff_t i = 0; i < n; i++) {
+            const bool mine = trial % 2 ? i < encoder_count : i >= encoder_count;
+            direction[i] = mine && (atm_rng_next(&rng) & 1) ? s.grad[i] : 0;
+            expected += (double)direction[i] * (double)s.grad[i];
+        }
+        const double now = again ? sweep_loss(&s, old) : loss(&s);
+        const double h = 1e-4 * now / expected; /* the loss changes by 0.01 % */
+        for (int side = 0; side < 2; side++) {
+            for (ptrdiff_t i = 0; i < n; i++)
+                s.model->params[i] = start[i] + (float)((side ? h : -h) * (double)direction[i]);
+            values[side] = again ? sweep_loss(&s, old) : loss(&s);
+        }
+        const double found = (values[1] - values[0]) / (2 * h);
+        print_message("%d %d: gradient %.6g, difference quotient %.6g\n", encoder, trial, expected,
+                      found);
+        assert_true(fabs(found / expected - 1) < 0.01);
+        memcpy(s.model->params, start, (size_t)n * sizeof *start);
+        atm_mem_free(direction);
+    }
+    atm_mem_free(start);
+    atm_mem_free(old);
+    tear_down(&s);
+}
+
 static void gradient_is_the_derivative(void **state) {
     (void)state;
-    for (int encoder = ATM_ENCODER_DENSE; encoder <= ATM_ENCODER_PURSUIT; encoder++) {
-        struct setup s;
-        set_up(&s, encoder);
-        const ptrdiff_t n = s.model->param_count;
-        float *start = atm_mem_alloc((size_t)n, sizeof *start);
-        memcpy(start, s.model->params, (size_t)n * sizeof *start);
-        atm_coder_load(s.coder, s.model->params);
-        backward(&s);
-        struct atm_rng rng;
-        atm_rng_init(&rng, 8, ATM_RNG_TEST, (uint64_t)encoder);
-        for (int trial = 0; trial < 4; trial++) {
-            double expected = 0, values[2];
-            float *direction = atm_mem_alloc((size_t)n, sizeof *direction);
-            const ptrdiff_t encoder_count = atm_net_param_count(s.model->encoder);
-            for (ptrdiff_t i = 0; i < n; i++) {
-                const bool mine = trial % 2 ? i < encoder_count : i >= encoder_count;
-                direction[i] = mine && (atm_rng_next(&rng) & 1) ? s.grad[i] : 0;
-                expected += (double)direction[i] * (double)s.grad[i];
-            }
-            const double h = 1e-4 * loss(&s) / expected; /* the loss changes by 0.01 % */
-            for (int side = 0; side < 2; side++) {
-                for (ptrdiff_t i = 0; i < n; i++)
-                    s.model->params[i] = start[i] + (float)((side ? h : -h) * (double)direction[i]);
-                values[side] = loss(&s);
-            }
-            const double found = (values[1] - values[0]) / (2 * h);
-            print_message("%d %d: gradient %.6g, difference quotient %.6g\n", encoder, trial,
-                          expected, found);
-            assert_true(fabs(found / expected - 1) < 0.01);
-            memcpy(s.model->params, start, (size_t)n * sizeof *start);
-            atm_mem_free(direction);
-        }
-        atm_mem_free(start);
-        tear_down(&s);
-    }
+    for (int encoder = ATM_ENCODER_DENSE; encoder <= ATM_ENCODER_PURSUIT; encoder++)
+        check_gradient(encoder, false);
+}
+
+static void gradient_of_a_sweep_is_the_derivative(void **state) {
+    (void)state;
+    check_gradient(ATM_ENCODER_PURSUIT, true);
 }
 
 /* What use adds to the codes of training, plainly: two sweeps, in which each block's code becomes
@@ -212,6 +271,7 @@ static void training_and_use_agree(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradient_is_the_derivative),
+        cmocka_unit_test(gradient_of_a_sweep_is_the_derivative),
         cmocka_unit_test(training_and_use_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
