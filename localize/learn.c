@@ -108,10 +108,6 @@ static enum atm_status new_model(const struct atm_source_info *info,
     const struct atm_model *start = options->start;
     const bool same = start && start->options.kind == options->model.kind;
     struct atm_model_options chosen = same ? start->options : options->model;
-    if (options->model.maps) /* asked for: layers of another shape begin at random */
-        chosen.maps = options->model.maps;
-    if (options->model.layers)
-        chosen.layers = options->model.layers;
     choose_grid(info, &chosen, sink);
     enum atm_status status = atm_model_create(&chosen, &options->net, seed, model, err);
     if (!status && start)

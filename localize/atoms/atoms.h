@@ -51,8 +51,6 @@ struct atm_model_options {
     int aggregation;    /* PAPER kinds: enum atm_aggregation */
     int64_t blocks;     /* PAPER kinds: k; 0 as published */
     int64_t block_size; /* PAPER kinds: d0; 0 as published */
-    int64_t maps;       /* attending encoders: channels of a layer, even; 0: 24 */
-    int64_t layers;     /* attending encoders: 3x3 layers on maps of 16 x 16; 0: 1 */
     bool linear_latent; /* dense encoder: no LeakyReLU on the latent */
     int64_t cell_px;    /* convolutional: stride S of the encoder, 4 or 8; 0 = from the density */
     int64_t blocks_per_cell; /* m; 0 = from the density */

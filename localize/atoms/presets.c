@@ -63,11 +63,8 @@ static void dense_encoder(const struct paper *paper, bool linear_latent, struct 
 }
 
 /* Convolutions down to maps of 16 x 16, which know their places; each head looks at one of them. */
-static void attending_encoder(const struct paper *paper, const struct atm_model_options *options,
-                              int heads, struct chain chain) {
-    enum { MAPS = 16 };
-    const int channels = options->maps ? (int)options->maps : 24;
-    const int layers = options->layers ? (int)options->layers : 1;
+static void attending_encoder(const struct paper *paper, int heads, struct chain chain) {
+    enum { MAPS = 16, CHANNELS = 24 };
     char name[24] = "enc1";
     int i = 1, side = paper->side;
     if (paper->shrinks) {
@@ -75,15 +72,13 @@ static void attending_encoder(const struct paper *paper, const struct atm_model_
         side /= 2;
     }
     for (; side > MAPS; side /= 2, snprintf(name, sizeof name, "enc%d", ++i)) {
-        conv(chain, name, i == 1 ? channels / 2 : channels, i == 1 ? 5 : 3, 2);
+        conv(chain, name, i == 1 ? CHANNELS / 2 : CHANNELS, i == 1 ? 5 : 3, 2);
         lrelu(chain);
     }
-    for (int layer = 0; layer < layers; layer++, snprintf(name, sizeof name, "enc%d", ++i)) {
-        conv(chain, name, channels, 3, 1);
-        lrelu(chain);
-    }
+    conv(chain, name, CHANNELS, 3, 1);
+    lrelu(chain);
     add(chain, ATM_LAYER_COORDINATES, "");
-    conv(chain, "look1", channels, 1, 1);
+    conv(chain, "look1", CHANNELS, 1, 1);
     lrelu(chain);
     conv(chain, "look2", heads * (1 + paper->latent), 1, 1);
     add(chain, ATM_LAYER_ATTEND, "")->out = heads;
@@ -94,8 +89,8 @@ static void paper_encoder(const struct paper *paper, const struct atm_model_opti
     if (options->encoder == ATM_ENCODER_DENSE)
         dense_encoder(paper, options->linear_latent, chain);
     else
-        attending_encoder(paper, options,
-                          options->encoder == ATM_ENCODER_PURSUIT ? 1 : paper->blocks, chain);
+        attending_encoder(paper, options->encoder == ATM_ENCODER_PURSUIT ? 1 : paper->blocks,
+                          chain);
     add(chain, ATM_LAYER_SPLIT, "");
 }
 

@@ -63,6 +63,17 @@ static void holes_grow_with_the_pursuit(void **state) {
     near(atm_schedule_at(&options, 10, 300).hole_px, 0);
 }
 
+/* Every other step, from the first odd one after the pursuit has grown. */
+static void sweeps_follow_growth(void **state) {
+    (void)state;
+    struct atm_train_options sweeps = options;
+    sweeps.pursuit_sweep = true;
+    assert_false(atm_schedule_at(&sweeps, 10, 599).again);
+    assert_false(atm_schedule_at(&sweeps, 10, 600).again);
+    assert_true(atm_schedule_at(&sweeps, 10, 601).again);
+    assert_false(atm_schedule_at(&options, 10, 601).again);
+}
+
 static void what_is_off_is_off(void **state) {
     (void)state;
     const struct atm_train_options plain = {.steps = 10, .rate = 1};
@@ -77,6 +88,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(phases_begin_and_end_where_they_should),
         cmocka_unit_test(holes_grow_with_the_pursuit),
+        cmocka_unit_test(sweeps_follow_growth),
         cmocka_unit_test(what_is_off_is_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
