@@ -117,12 +117,14 @@ static void maximum_of_blocks(void **state) {
     check("max.json");
 }
 
+/* Also a dense layer without bias, and the place as two more channels. */
 static void sum_of_blocks(void **state) {
     (void)state;
     const struct atm_layer layers[] = {
-        {.kind = ATM_LAYER_DENSE, .name = "g1", .out = 32},
+        {.kind = ATM_LAYER_DENSE, .name = "g1", .out = 32, .no_bias = true},
         {.kind = ATM_LAYER_LRELU, .slope = 0.2F},
         {.kind = ATM_LAYER_RESHAPE, .shape = {8, 2, 2}},
+        {.kind = ATM_LAYER_COORDINATES},
         {.kind = ATM_LAYER_CONV, .name = "g2", .out = 8, .kernel = 3, .stride = 1},
         {.kind = ATM_LAYER_NEAREST},
         {.kind = ATM_LAYER_LRELU, .slope = 0.2F},
