@@ -22,7 +22,11 @@ static const double ROUGHNESS = 0.5, ROUGH_SIGMAS = 1.5, ROUGH_LEVEL = 0.1;
 /* Wings that a Gaussian has not show as dim emitters around each bright one, until the PSF has
  * them: at first such companions are taken for a part of it. */
 static const double COMPANION_SIGMAS = 6, COMPANION_DIMMER = 3;
-static const double SURE = 4, WORTH = 2; /* standard errors; deviance saved per emitter */
+/* A PSF that is preferred to the Gaussian saves deviance beyond doubt (standard errors), and so much
+ * per emitter: a wrong form that costs d draws what is fitted aside by up to sqrt(d) of its standard
+ * deviations. */
+static const double SURE = 4, WORTH = 0.25;
+static const double PROMISING = 2;       /* standard errors, before emitters are fitted with it */
 
 enum part { TRAINING, HELD_OUT, ALL };
 
@@ -426,7 +430,7 @@ static enum atm_status teach(struct lesson *lesson, enum atm_psf_wish wish, doub
     if (!status && wish == ATM_PSF_IF_BETTER) {
         status = foresee(lesson, saved, err);
         add_up(lesson, saved, learned);
-        if (status || !atm_psf_learned_better(learned)) {
+        if (status || !(learned->saved > PROMISING * learned->saved_error)) {
             atm_psf_image_free(&lesson->image);
             return status;
         }

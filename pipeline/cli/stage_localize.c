@@ -79,14 +79,17 @@ static enum atm_status note_camera(const struct atm_source_info *info, struct at
                           info->estimated ? "; used" : "");
 }
 
-/* The PSF that was learned goes beside the table. */
+/* The PSF that was learned goes beside the table; that of an earlier run does not stay there. */
 static enum atm_status write_psf(const struct atm_source_info *info,
                                  const struct atm_psf_learned *psf, const char *provenance,
                                  const char *output, const struct atm_sink *sink,
                                  struct atm_err *err) {
-    if (!psf->image.samples)
-        return ATM_OK;
     char *path = atm_path_beside(output, "_psf.tif");
+    if (path && !psf->image.samples) {
+        unlink(path);
+        atm_mem_free(path);
+        return ATM_OK;
+    }
     enum atm_status status =
         path ? atm_stage_psf_write(&psf->image, &psf->measures, info->camera.pixel_size_nm,
                                    provenance, path, "The movie's own PSF", sink, err)
