@@ -61,7 +61,7 @@ enum atm_status atm_frame_sample_spread(struct atm_source *source, struct atm_se
             frames[count++] = first + k * held / wanted;
     }
     enum atm_status status = atm_frame_sample_take(source, frames, count, sample, err);
-    if (!status)
+    if (!status && seeder)
         status =
             atm_seeder_run(seeder, sample->image, sample->background, count, sample->seeds, err);
     atm_mem_free(frames);

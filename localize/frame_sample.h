@@ -17,7 +17,7 @@ enum atm_status atm_frame_sample_take(struct atm_source *source, const ptrdiff_t
                                       ptrdiff_t count, struct atm_frame_sample *sample,
                                       struct atm_err *err);
 /* Evenly spread frames of evenly spread chunks, at most `most` of them, with the seeds that the
- * network sees in them. */
+ * network sees in them; none where seeder is NULL. */
 enum atm_status atm_frame_sample_spread(struct atm_source *source, struct atm_seeder *seeder,
                                         ptrdiff_t most, struct atm_frame_sample *sample,
                                         struct atm_err *err);

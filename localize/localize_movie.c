@@ -23,7 +23,7 @@ struct run {
     const struct atm_localize_options *options;
     struct atm_seeder *seeder;
     struct atm_tuning tuning;
-    struct atm_psf_learned *psf; /* of the summary */
+    struct atm_psf_learned *psf;             /* of the summary */
     struct atm_refine *workers[MAX_THREADS]; /* one a thread */
     int threads;
     float *image, *background; /* (ATM_SOURCE_CHUNK, H, W) */
@@ -50,6 +50,7 @@ static void run_free(struct run *run) {
     atm_mem_free(run->background);
     atm_mem_free(run->fits);
     atm_fit_tally_free(&run->tally);
+    atm_tune_free(&run->tuning);
     atm_mem_free(run->tiles);
     atm_mem_free(run->scratch);
 }
@@ -371,6 +372,7 @@ static enum atm_status describe(struct run *run, struct atm_table *table,
     summary->sigma_px = run->tuning.sigma_px;
     summary->noise = run->tuning.noise;
     summary->population = run->tuning.population;
+    summary->population.where = NULL;
     summary->false_rate = run->options->refine ? run->false_rate : NAN;
     summary->threshold = run->tuning.threshold;
     summary->chi2 = run->options->refine ? median_chi2(run) : NAN;
@@ -407,9 +409,13 @@ static enum atm_status tune(struct run *run, const struct atm_refine_options *re
     atm_log(sink, ATM_LOG_INFO, "PSF sigma %.3f px; noise variance %.3g (value - %.4g) + %.4g",
             t->sigma_px, t->noise.gain, t->noise.zero, t->noise.floor);
     if (t->population.log_sd > 0)
-        atm_log(sink, ATM_LOG_INFO, "emitters of about %.4g %s, spread %.0f %%",
+        atm_log(sink, ATM_LOG_INFO, "emitters of about %.4g %s, spread %.0f %%%s",
                 exp(t->population.log_mean), run->info->photons ? "photons" : "ADU",
-                100 * t->population.log_sd);
+                100 * t->population.log_sd,
+                t->population.told
+                    ? ", as the movie's fluctuations tell: most overlap, and would pass for fewer "
+                      "and brighter ones"
+                    : "");
     return ATM_OK;
 }
 

@@ -1,18 +1,20 @@
-/* What refinement needs to know of a movie and no file says: PSF width, noise, population. Measured on a
- * sample of the movie's own frames. */
+/* What refinement needs to know of a movie and no file says: PSF width, noise, population. Measured
+ * on a sample of the movie's own frames. */
 #ifndef ATM_TUNE_H
 #define ATM_TUNE_H
 
 #include "seeds.h"
 
-struct atm_tuning {
+struct atm_tuning { /* zero-initialise */
     double sigma_px;
     struct atm_noise noise;
     struct atm_refine_population population;
     double threshold; /* of the likelihood ratio; 0: as refine.false_per_frame says */
     const float *variance, *saturation; /* of pixels: see atm_refine_input; borrowed */
-    const struct atm_psf_image *psf;    /* that is fitted with; NULL: as refine.psf says; borrowed */
+    const struct atm_psf_image *psf; /* that is fitted with; NULL: as refine.psf says; borrowed */
+    float *where;                    /* of the population, owned */
 };
+void atm_tune_free(struct atm_tuning *tuning);
 /* A workspace that fits with it. */
 enum atm_status atm_tune_create_refine(const struct atm_source_info *info,
                                        const struct atm_refine_options *options,
@@ -25,14 +27,14 @@ enum atm_status atm_tune_camera(const struct atm_source_info *info, int likeliho
                                 struct atm_tuning *tuning, const struct atm_sink *sink,
                                 struct atm_err *err);
 
-/* tuning comes in with first guesses. sigma is left alone when options->sigma_px is set, the noise when the
- * camera is known. */
+/* tuning comes in with first guesses. sigma is left alone when options->sigma_px is set, the noise
+ * when the camera is known. */
 enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder *seeder,
                                     const struct atm_refine_options *options,
                                     struct atm_tuning *tuning, struct atm_err *err);
 
-/* Noise of an unknown camera: the variance of the residuals (frame - model), in bins of the model's value, as
- * a straight line. Both (count). Leaves noise alone when there is too little to fit. */
+/* Noise of an unknown camera: the variance of the residuals (frame - model), in bins of the model's
+ * value, as a straight line. Both (count). Leaves noise alone when there is too little to fit. */
 enum atm_status atm_tune_noise(const float *residual, const float *model, ptrdiff_t count,
                                struct atm_noise *noise, struct atm_err *err);
 

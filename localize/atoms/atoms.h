@@ -28,9 +28,9 @@ extern const char *const atm_model_kind_names[]; /* by kind; NULL behind the las
 
 /* g of the PAPER kinds (all but the convolutional one). */
 enum atm_atom_kind {
-    ATM_ATOM_PUBLISHED, /* dense layers to maps of 2x2, convolutions and upsampling */
-    ATM_ATOM_FIELD,     /* dense layers; a function of the block's numbers and the place, by 1x1
-                           convolutions at a quarter of the size; upsampling */
+    ATM_ATOM_PUBLISHED,   /* dense layers to maps of 2x2, convolutions and upsampling */
+    ATM_ATOM_FIELD,       /* dense layers; a function of the block's numbers and the place, by 1x1
+                             convolutions at a quarter of the size; upsampling */
     ATM_ATOM_HOMOGENEOUS, /* as published, without biases: g(t z) = t g(z) for t >= 0, so the length
                              of z is an amplitude and its direction a position */
 };
@@ -90,9 +90,9 @@ struct atm_train_options {
     double blur_end;          /* fraction of the steps after which nothing is blurred */
     double curriculum;        /* fraction of the steps in which dim frames come first; 0: none */
     bool pursuit_through;     /* gradients also pass the residuals that the encoder is given */
-    double hole_px; /* pursuit: radius of the hole through which images are seen while it grows,
-                       times the blocks in use; 0: none */
-    bool pursuit_sweep;    /* grown: every other step trains a sweep over all blocks */
+    double hole_px;     /* pursuit: radius of the hole through which images are seen while it grows,
+                           times the blocks in use; 0: none */
+    bool pursuit_sweep; /* grown: every other step trains a sweep over all blocks */
     double pursuit_grow;   /* fraction of the steps in which it grows from 1 to k blocks */
     double pursuit_weight; /* of the squared residuals after each step but the last */
 };
@@ -160,7 +160,7 @@ struct atm_model {
     } pending;
     struct atm_seen { /* in the movie that it was trained on; image units: photons or ADU */
         bool known;
-        double threshold;               /* least photons of the blocks below */
+        double threshold;                /* least photons of the blocks below */
         struct atm_histogram blocks;     /* photons of blocks, in a sample of frames */
         struct atm_histogram background; /* per pixel, of tiles of these frames */
     } seen;

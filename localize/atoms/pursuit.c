@@ -58,8 +58,8 @@ static enum atm_status allocate(struct atm_pursuit *p, struct atm_err *err) {
     p->energy = atm_mem_alloc(images * k, sizeof *p->energy);
     p->scale = atm_mem_alloc(images, sizeof *p->scale);
     p->grad = atm_mem_alloc(p->training ? 2 * pixels : 1, sizeof *p->grad);
-    return p->encoder && p->decoder && p->residual && p->left && p->output && p->latents && p->own &&
-                   p->energy && p->scale && p->grad
+    return p->encoder && p->decoder && p->residual && p->left && p->output && p->latents &&
+                   p->own && p->energy && p->scale && p->grad
                ? ATM_OK
                : atm_err_memory(err, "a pursuit");
 }

@@ -108,6 +108,13 @@ static void open_window(struct atm_choice *c, struct atm_tile *tile, double x, d
         atm_tile_paint(tile, &tile->spots[c->group[k]], 1);
 }
 
+/* Of a place, over the mean. */
+static double relative_density(const struct atm_tile *tile, const struct atm_spot *spot) {
+    return tile->where ? (double)tile->where[within(spot->y, tile->height) * tile->where_stride +
+                                             within(spot->x, tile->width)]
+                       : 1;
+}
+
 /* Without a population every emitter must be worth the threshold. With one: minus twice the log of
  * the Laplace approximation to the evidence, emitters being a Poisson process of the population's
  * density and log-normal brightness (the quadratic part of which is in the objective already). */
@@ -117,7 +124,8 @@ static double score(const struct atm_tile *tile, const struct hypothesis *h) {
         return tile->local.objective + tile->threshold * (double)h->count;
     double each = 2 * log(log_sd) - 2 * log(tile->density) - 2 * log(2 * M_PI), sum = 0;
     for (ptrdiff_t i = 0; i < h->count; i++)
-        sum += each + 2 * log(h->spots[i].amplitude);
+        sum +=
+            each + 2 * log(h->spots[i].amplitude) - 2 * log(relative_density(tile, &h->spots[i]));
     return tile->local.objective + sum + atm_envelope_log_det(&tile->local.factor);
 }
 

@@ -132,12 +132,20 @@ static const double PAIR_SHIFT = 0.6, PAIR_SD = 0.35;
  * still. */
 static const double PAIRS_FIRST = 0.8, PAIRS_LATER = 0.1;
 static const double LEAST_SD = 0.03; /* no brightness is better known than this */
+/* Where most emitters have one within this, what is found may be blends, whose number and
+ * brightness then fit each other: the fluctuations are believed, when they tell of emitters this
+ * much dimmer. */
+static const double CROWD_SIGMAS = 3, CROWDED = 0.5, BLENDED = 1.5;
 
 struct brightness {
     double *logs, *variances; /* of log photons, and of its error */
     ptrdiff_t count;
     double pairs_most; /* share of unresolved pairs that is believed */
+    double anchor;     /* E[A^3] / E[A^2], or NAN: the mean is free */
 };
+
+/* Log mean of a log-normal with that anchor. */
+static double anchored(double anchor, double log_sd) { return log(anchor) - 2.5 * log_sd * log_sd; }
 
 static double bell(double d, double variance) {
     return exp(-0.5 * d * d / variance) / sqrt(2 * M_PI * variance);
@@ -154,6 +162,8 @@ static double surprise(const gsl_vector *v, void *context) {
     const struct brightness *b = context;
     double mean = gsl_vector_get(v, 0), sd = exp(gsl_vector_get(v, 1)) + LEAST_SD;
     double dim, pairs, sum = 0, pair_sd = fmax(PAIR_SD, sd);
+    if (b->anchor > 0)
+        mean = anchored(b->anchor, sd);
     shares_of(v, b->pairs_most, &dim, &pairs);
     for (ptrdiff_t i = 0; i < b->count; i++) {
         double d = b->logs[i] - mean, own = b->variances[i];
@@ -179,6 +189,8 @@ static void descend(gsl_multimin_fminimizer *m, struct brightness *b, double mea
     *best = m->fval;
     population->log_mean = gsl_vector_get(m->x, 0);
     population->log_sd = fmin(exp(gsl_vector_get(m->x, 1)) + LEAST_SD, 1.5);
+    if (b->anchor > 0)
+        population->log_mean = anchored(b->anchor, population->log_sd);
     shares_of(m->x, b->pairs_most, &population->dim_share, &pairs);
 }
 
@@ -205,8 +217,10 @@ static enum atm_status fit_population(struct brightness *b,
 }
 
 static enum atm_status learn(const struct atm_table *table, double pixels, double pairs_most,
-                             struct atm_refine_population *population, struct atm_err *err) {
+                             double anchor, struct atm_refine_population *population,
+                             struct atm_err *err) {
     struct brightness b = {.pairs_most = pairs_most,
+                           .anchor = anchor,
                            .logs = atm_mem_alloc((size_t)table->count, sizeof *b.logs),
                            .variances = atm_mem_alloc((size_t)table->count, sizeof *b.variances)};
     enum atm_status status = b.logs && b.variances ? ATM_OK : atm_err_memory(err, "the population");
@@ -226,13 +240,33 @@ static enum atm_status learn(const struct atm_table *table, double pixels, doubl
     return status;
 }
 
+/* Share of the rows, which are in the order of their frames, that have another one within reach. */
+static double crowded_share(const struct atm_table *table, double sigma_px) {
+    const double reach = CROWD_SIGMAS * sigma_px;
+    double near = 0;
+    for (ptrdiff_t i = 0; i < table->count; i++) {
+        const struct atm_loc *a = &table->rows[i];
+        bool found = false;
+        for (int way = -1; way <= 1; way += 2)
+            for (ptrdiff_t j = i + way; !found && j >= 0 && j < table->count; j += way) {
+                const struct atm_loc *b = &table->rows[j];
+                if (b->frame != a->frame)
+                    break;
+                found = hypot(a->x - b->x, a->y - b->y) < reach;
+            }
+        near += found;
+    }
+    return table->count ? near / (double)table->count : 0;
+}
+
 enum { PASSES = 6 };
 
 /* Emitters, population and, where wanted, sigma in turn: each holds the others back (two emitters
  * taken for one look like a bright one with a wide PSF). */
 static enum atm_status learn_all(struct atm_refine *refine, const struct atm_refine_input *inputs,
-                                 ptrdiff_t count, bool fit_sigma, double *sigma_px,
-                                 struct atm_refine_population *population, struct atm_err *err) {
+                                 ptrdiff_t count, bool fit_sigma, double anchor, double *sigma_px,
+                                 struct atm_refine_population *population, double *crowded,
+                                 struct atm_err *err) {
     struct atm_table table;
     ptrdiff_t stride = stride_of(inputs, count), used = (count + stride - 1) / stride;
     double pixels = (double)(refine->height * refine->width) * (double)used;
@@ -245,9 +279,12 @@ static enum atm_status learn_all(struct atm_refine *refine, const struct atm_ref
         status = refine_all(refine, inputs, count, stride, sigma, population, &table, err);
         if (status || table.count == 0)
             break;
-        status = learn(&table, pixels, pass == 0 ? PAIRS_FIRST : PAIRS_LATER, population, err);
+        const bool blends = pass == 0 || anchor > 0;
+        status = learn(&table, pixels, blends ? PAIRS_FIRST : PAIRS_LATER, anchor, population, err);
         if (pass == 0) /* unresolved emitters are among these: let it decide gently first */
             population->log_sd = population->log_sd > 0 ? fmax(population->log_sd, 0.25) : 0;
+        if (anchor > 0)
+            population->log_mean = anchored(anchor, population->log_sd);
         /* held tightly at a mean learned with the old sigma, they would hold sigma too */
         struct atm_refine_population loose = *population;
         loose.log_sd = loose.log_sd > 0 ? fmax(loose.log_sd, 0.1) : 0;
@@ -261,6 +298,7 @@ static enum atm_status learn_all(struct atm_refine *refine, const struct atm_ref
             break;
     }
     refine->estimating = false;
+    *crowded = crowded_share(&table, *sigma_px);
     atm_table_free(&table);
     return status;
 }
@@ -278,7 +316,9 @@ enum atm_status atm_refine_estimate_sigma(struct atm_refine *refine,
     double sigma = inputs[0].sigma_px;
     int wanted = refine->options.population;
     refine->options.population = ATM_REFINE_POPULATION_COUNT;
-    enum atm_status status = learn_all(refine, inputs, count, true, &sigma, &population, err);
+    double crowded;
+    enum atm_status status =
+        learn_all(refine, inputs, count, true, NAN, &sigma, &population, &crowded, err);
     refine->options.population = wanted;
     if (!status)
         *sigma_px = sigma;
@@ -287,7 +327,7 @@ enum atm_status atm_refine_estimate_sigma(struct atm_refine *refine,
 
 enum atm_status atm_refine_estimate_population(struct atm_refine *refine,
                                                const struct atm_refine_input *inputs,
-                                               ptrdiff_t count,
+                                               ptrdiff_t count, double anchor,
                                                struct atm_refine_population *population,
                                                struct atm_err *err) {
     *population = (struct atm_refine_population){0};
@@ -297,7 +337,16 @@ enum atm_status atm_refine_estimate_population(struct atm_refine *refine,
     double sigma = inputs[0].sigma_px;
     /* photons as the data have them, not drawn to what was learned last */
     refine->options.population = ATM_REFINE_POPULATION_COUNT;
-    enum atm_status status = learn_all(refine, inputs, count, false, &sigma, population, err);
+    double crowded;
+    enum atm_status status =
+        learn_all(refine, inputs, count, false, NAN, &sigma, population, &crowded, err);
+    const double sd = population->log_sd;
+    if (!status && sd > 0 && crowded > CROWDED &&
+        exp(population->log_mean + 2.5 * sd * sd) > BLENDED * anchor) {
+        *population = (struct atm_refine_population){0};
+        status = learn_all(refine, inputs, count, false, anchor, &sigma, population, &crowded, err);
+        population->told = true;
+    }
     refine->options.population = wanted;
     return status;
 }

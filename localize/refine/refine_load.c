@@ -144,6 +144,10 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
         .dim_share = fmin(fmax(population->dim_share, DIM_LEAST), 0.9),
     };
     tile->density = population->density;
+    tile->where_stride = refine->width;
+    tile->where = population->where
+                      ? population->where + area->rows.start * refine->width + area->columns.start
+                      : NULL;
     tile->position_precision =
         fmax(2 * M_PI * input->population.density,
              1 / (LAPLACE_SIGMAS * LAPLACE_SIGMAS * input->sigma_px * input->sigma_px));

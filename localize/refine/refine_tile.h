@@ -21,7 +21,9 @@ struct atm_tile {
     struct atm_psf psf; /* of a fixed width: what the number of emitters is decided with */
     const struct atm_likelihood *likelihood;
     struct atm_brightness brightness; /* of the population, in counts */
-    double density;                   /* px^-2 */
+    double density;                   /* px^-2, its mean over the frame */
+    const float *where; /* (height, width) of rows where_stride apart: relative to it; NULL: 1 */
+    ptrdiff_t where_stride;
     double threshold; /* likelihood ratio (in deviance) that an emitter must be worth */
     double position_precision;
     double *counts, *valid, *variance, *own, /* own: the pixel's own variance, in counts */

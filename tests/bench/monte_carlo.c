@@ -155,8 +155,8 @@ static struct tally measure(struct spots *s, const struct spots_truth *t,
     return tally;
 }
 
-/* Spread of x over the bound when every fit is the better of the given one and a joint one in double
- * precision that starts from the truth. */
+/* Spread of x over the bound when every fit is the better of the given one and a joint one in
+ * double precision that starts from the truth. */
 static double maximum_ratio(const struct spots *s, const struct spots_truth *t,
                             const struct spots_camera *camera, const struct atm_psf *psf,
                             double bound) {

@@ -115,8 +115,8 @@ static void backward(struct setup *s) {
     atm_mem_free(output_grad);
 }
 
-/* The same for a sweep, plainly: every block from what the new atoms before it and the old ones after
- * it leave. old (IMAGES * K, SIDE, SIDE) does not change with the weights. */
+/* The same for a sweep, plainly: every block from what the new atoms before it and the old ones
+ * after it leave. old (IMAGES * K, SIDE, SIDE) does not change with the weights. */
 static double sweep_loss(struct setup *s, const float *old) {
     struct atm_err err = {0};
     const float *latents;

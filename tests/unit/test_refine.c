@@ -358,8 +358,8 @@ static void learned_psf_finds_the_same(void **state) {
     atm_table_free(&spline);
 }
 
-/* One emitter, seeded several times, in a movie where dim ones abound: how coinciding emitters would
- * share its light is open, and that must not speak for them. */
+/* One emitter, seeded several times, in a movie where dim ones abound: how coinciding emitters
+ * would share its light is open, and that must not speak for them. */
 static void light_is_not_shared_without_need(void **state) {
     (void)state;
     struct atm_refine_options options = defaults();
@@ -368,11 +368,12 @@ static void light_is_not_shared_without_need(void **state) {
         clear(&frame, SIDE, SIDE);
         add(&frame, 15.2 + 0.04 * trial, 15.385, 1500 + 70 * trial);
         for (int k = 0; k < 4; k++)
-            frame.seeds[frame.seed_count++] = at(15.2 + 0.04 * trial + (k % 2 ? 0.9 : -0.9),
-                                                 15.385 + (k / 2 ? 0.9 : -0.9), 500);
+            frame.seeds[frame.seed_count++] =
+                at(15.2 + 0.04 * trial + (k % 2 ? 0.9 : -0.9), 15.385 + (k / 2 ? 0.9 : -0.9), 500);
         expose(&frame, &rng);
         struct atm_refine_input in = input_of(&frame);
-        in.population = (struct atm_refine_population){log(3000), 0.2, 0.005, 0.5};
+        in.population = (struct atm_refine_population){
+            .log_mean = log(3000), .log_sd = 0.2, .density = 0.005, .dim_share = 0.5};
         struct atm_table table;
         refine_with(&options, &in, SIDE, SIDE, &table);
         rows += table.count;

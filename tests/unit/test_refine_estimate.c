@@ -47,13 +47,13 @@ static void population_comes_from_the_data_and_helps(void **state) {
     struct atm_refine_population population;
     assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, NULL), ATM_OK);
     film(0.02, 2000, 0.4);
-    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, NAN, &population, NULL),
                      ATM_OK);
     assert_near(population.log_mean, log(2000), 0.12);
     assert_near(population.log_sd, 0.4, 0.12);
     assert_near(population.density, 0.02, 0.004);
     film(0.06, 2000, 0);
-    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, NAN, &population, NULL),
                      ATM_OK);
     assert_near(population.log_mean, log(2000), 0.05);
     ptrdiff_t hits = 0, truth = 0, rows = 0;
@@ -72,14 +72,44 @@ static void population_comes_from_the_data_and_helps(void **state) {
             movie[i].truth[k].photons *= 0.1 + 0.4 * atm_rng_uniform(&rng);
         expose(&movie[i], &rng);
     }
-    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, NAN, &population, NULL),
                      ATM_OK);
     assert_near(population.log_mean, log(2000), 0.05);
     assert_true(population.dim_share > 0.15 && population.dim_share < 0.5);
     film(0.0005, 2000, 0);
-    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, &population, NULL),
+    assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, NAN, &population, NULL),
                      ATM_OK);
     assert_true(population.log_sd == 0); /* too few to tell */
+    atm_refine_destroy(&refine);
+}
+
+/* On a band of an eighth of the field: fewer and brighter ones explain the frames as well, unless
+ * the fluctuations tell how bright they are. */
+static void fluctuations_tell_blends(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    struct atm_refine *refine;
+    struct atm_refine_population population;
+    assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, NULL), ATM_OK);
+    film(0.04, 1000, 0.3);
+    for (int i = 0; i < MOVIE; i++) {
+        for (ptrdiff_t k = 0; k < movie[i].truth_count; k++)
+            movie[i].truth[k].y = 0.5 * SIDE + (movie[i].truth[k].y - 0.5 * SIDE) / 8;
+        movie[i].seed_count = 0;
+        seed(&movie[i], &rng);
+        expose(&movie[i], &rng);
+        inputs[i] = input_of(&movie[i]);
+    }
+    const double anchor = 1000 * exp(2.5 * 0.09);
+    for (int told = 0; told < 2; told++) {
+        assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, told ? anchor : NAN,
+                                                        &population, NULL),
+                         ATM_OK);
+        print_message("%s: %.0f photons, spread %.2f, %.3f per px\n", told ? "told" : "not told",
+                      exp(population.log_mean), population.log_sd, population.density);
+        assert_true(told == (population.density > 0.03));
+        assert_true(told == (population.log_mean < log(1400)));
+    }
     atm_refine_destroy(&refine);
 }
 
@@ -87,6 +117,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(sigma_comes_from_the_data, start),
         cmocka_unit_test_setup(population_comes_from_the_data_and_helps, start),
+        cmocka_unit_test_setup(fluctuations_tell_blends, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
