@@ -4,8 +4,6 @@
 #include <math.h>
 #include <stdbool.h>
 
-enum { FRAMES_LEAST = 16 };
-
 static bool is_blank(const float *frame, ptrdiff_t pixels) {
     for (ptrdiff_t i = 1; i < pixels; i++)
         if (frame[i] != frame[0])
@@ -79,7 +77,7 @@ enum atm_status atm_fluctuation_measure(const float *frames, ptrdiff_t count, pt
     const double ratio = sum[1] / sum[0];
     for (ptrdiff_t t = 0; t < count; t++)
         square += (triples[t] - ratio * pairs[t]) * (triples[t] - ratio * pairs[t]);
-    if (n >= FRAMES_LEAST && sum[0] > 0)
+    if (n >= ATM_FLUCTUATION_FRAMES && sum[0] > 0)
         *result = (struct atm_fluctuation){ratio, sqrt(square * n / (n - 1)) / sum[0]};
     atm_mem_free(mean);
     return ATM_OK;

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+enum { ATM_FLUCTUATION_FRAMES = 16 }; /* fewer say nothing */
+
 struct atm_fluctuation {
     double brightness; /* E[A^3] / E[A^2] of the emitters' light A per frame, image units; NAN:
                           unknown */

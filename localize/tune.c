@@ -140,7 +140,7 @@ static enum atm_status measure_fluctuation(struct atm_source *source, double sig
     struct atm_fluctuation result;
     const ptrdiff_t most = FLUCTUATION_PIXELS / (info->height * info->width);
     *brightness = NAN;
-    if (most < MAX_FRAMES)
+    if (most < ATM_FLUCTUATION_FRAMES)
         return ATM_OK;
     enum atm_status status = atm_frame_sample_spread(
         source, NULL, most < FLUCTUATION_FRAMES ? most : FLUCTUATION_FRAMES, &f, err);
