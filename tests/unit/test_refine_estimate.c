@@ -83,14 +83,8 @@ static void population_comes_from_the_data_and_helps(void **state) {
     atm_refine_destroy(&refine);
 }
 
-/* On a band of an eighth of the field: fewer and brighter ones explain the frames as well, unless
- * the fluctuations tell how bright they are. */
-static void fluctuations_tell_blends(void **state) {
-    (void)state;
-    struct atm_refine_options options = defaults();
-    struct atm_refine *refine;
-    struct atm_refine_population population;
-    assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, NULL), ATM_OK);
+/* 32 emitters per 100 px on a band of an eighth of the field, none elsewhere. */
+static void film_band(void) {
     film(0.04, 1000, 0.3);
     for (int i = 0; i < MOVIE; i++) {
         for (ptrdiff_t k = 0; k < movie[i].truth_count; k++)
@@ -100,6 +94,17 @@ static void fluctuations_tell_blends(void **state) {
         expose(&movie[i], &rng);
         inputs[i] = input_of(&movie[i]);
     }
+}
+
+/* On a band of an eighth of the field: fewer and brighter ones explain the frames as well, unless
+ * the fluctuations tell how bright they are. */
+static void fluctuations_tell_blends(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    struct atm_refine *refine;
+    struct atm_refine_population population;
+    assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, NULL), ATM_OK);
+    film_band();
     const double anchor = 1000 * exp(2.5 * 0.09);
     for (int told = 0; told < 2; told++) {
         assert_int_equal(atm_refine_estimate_population(refine, inputs, MOVIE, told ? anchor : NAN,
@@ -113,11 +118,41 @@ static void fluctuations_tell_blends(void **state) {
     atm_refine_destroy(&refine);
 }
 
+/* Told where they are, the fit finds more of them there, and is nearer to the truth. */
+static void density_by_place(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    struct atm_refine *refine;
+    static float where[SIDE * SIDE];
+    ptrdiff_t rows[2] = {0}, truth = 0;
+    for (int i = 0; i < SIDE * SIDE; i++)
+        where[i] = fabs(i / SIDE - 0.5 * SIDE) <= 0.0625 * SIDE + 1 ? 6 : 0.2F;
+    assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, NULL), ATM_OK);
+    film_band();
+    for (int i = 0; i < MOVIE; i++)
+        for (int told = 0; told < 2; told++) {
+            struct atm_table table;
+            atm_table_init(&table);
+            inputs[i].population = (struct atm_refine_population){.log_mean = log(1000),
+                                                                  .log_sd = 0.3,
+                                                                  .density = 0.04,
+                                                                  .where = told ? where : NULL};
+            assert_int_equal(atm_refine_frame(refine, &inputs[i], &table, NULL), ATM_OK);
+            rows[told] += table.count, truth += told ? 0 : movie[i].truth_count;
+            atm_table_free(&table);
+        }
+    print_message("%td emitters; %td found with one density, %td with the band's\n", truth, rows[0],
+                  rows[1]);
+    assert_true(rows[1] > rows[0] && labs(rows[1] - truth) < labs(rows[0] - truth));
+    atm_refine_destroy(&refine);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(sigma_comes_from_the_data, start),
         cmocka_unit_test_setup(population_comes_from_the_data_and_helps, start),
         cmocka_unit_test_setup(fluctuations_tell_blends, start),
+        cmocka_unit_test_setup(density_by_place, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
