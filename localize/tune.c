@@ -153,6 +153,27 @@ static enum atm_status measure_fluctuation(struct atm_source *source, double sig
     return status;
 }
 
+/* Where most emitters overlap, what is found may be blends, whose number and brightness then fit
+ * each other: the fluctuations are believed when they tell of emitters this much dimmer. */
+static const double BLENDED = 1.5;
+
+static enum atm_status learn_population(struct atm_source *source, struct atm_refine *refine,
+                                        const struct atm_frame_sample *f, struct atm_tuning *tuning,
+                                        struct atm_err *err) {
+    struct atm_refine_population *found = &tuning->population;
+    double brightness;
+    enum atm_status status =
+        atm_refine_estimate_population(refine, f->inputs, f->count, NAN, found, err);
+    if (status || !(found->log_sd > 0) || !found->crowded)
+        return status;
+    status = measure_fluctuation(source, tuning->sigma_px, &brightness, err);
+    const double own = exp(found->log_mean + 2.5 * found->log_sd * found->log_sd);
+    if (!status && own > BLENDED * brightness)
+        status =
+            atm_refine_estimate_population(refine, f->inputs, f->count, brightness, found, err);
+    return status;
+}
+
 /* ---- Where emitters are ---- */
 
 /* Emitters that the mean density counts for before any is seen at a place: few frames, or few
@@ -233,7 +254,6 @@ enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder
     const struct atm_source_info *info = atm_source_info(source);
     struct atm_frame_sample f = {0};
     struct atm_refine *refine = NULL;
-    double fluctuation = NAN;
     atm_tune_free(tuning);
     enum atm_status status = atm_frame_sample_spread(source, seeder, MAX_FRAMES, &f, err);
     if (!status)
@@ -246,12 +266,9 @@ enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder
         if (!status && !info->photons)
             status = atm_tune_noise_of(refine, &f, &tuning->noise, err);
     }
-    if (!status)
-        status = measure_fluctuation(source, tuning->sigma_px, &fluctuation, err);
     if (!status) {
         atm_frame_sample_tell(&f, tuning);
-        status = atm_refine_estimate_population(refine, f.inputs, f.count, fluctuation,
-                                                &tuning->population, err);
+        status = learn_population(source, refine, &f, tuning, err);
     }
     if (!status) {
         atm_frame_sample_tell(&f, tuning);

@@ -47,7 +47,8 @@ struct atm_refine_population {
     double log_mean, log_sd; /* of photons */
     double density;          /* px^-2 */
     double dim_share;        /* of the emitters */
-    bool told;               /* by the fluctuations: most emitters are blends */
+    bool told;               /* the mean follows from the anchor that was given */
+    bool crowded;            /* most emitters have another one within 3 sigma */
     const float *where;      /* (H, W): density at a pixel over its mean; NULL: 1; borrowed */
 };
 
@@ -97,8 +98,8 @@ enum atm_status atm_refine_estimate_sigma(struct atm_refine *refine,
 
 /* Population from the data: refines the given frames without one, then a few times with what it
  * learned last. Some dozens of emitters are enough; with fewer the population stays zero (unknown).
- * anchor: E[A^3] / E[A^2] of the emitters' light as the movie's fluctuations tell it, or NAN; it
- * counts where emitters overlap and would be found fewer and brighter. */
+ * anchor: E[A^3] / E[A^2] of the emitters' light as the movie's fluctuations tell it, which the
+ * population then has; or NAN. */
 enum atm_status atm_refine_estimate_population(struct atm_refine *refine,
                                                const struct atm_refine_input *inputs,
                                                ptrdiff_t count, double anchor,

@@ -131,11 +131,8 @@ static const double PAIR_SHIFT = 0.6, PAIR_SD = 0.35;
  * population must not pass for them: the rest would look dimmer, be split more, and look dimmer
  * still. */
 static const double PAIRS_FIRST = 0.8, PAIRS_LATER = 0.1;
-static const double LEAST_SD = 0.03; /* no brightness is better known than this */
-/* Where most emitters have one within this, what is found may be blends, whose number and
- * brightness then fit each other: the fluctuations are believed, when they tell of emitters this
- * much dimmer. */
-static const double CROWD_SIGMAS = 3, CROWDED = 0.5, BLENDED = 1.5;
+static const double LEAST_SD = 0.03;                 /* no brightness is better known than this */
+static const double CROWD_SIGMAS = 3, CROWDED = 0.5; /* a share of the emitters */
 
 struct brightness {
     double *logs, *variances; /* of log photons, and of its error */
@@ -339,14 +336,9 @@ enum atm_status atm_refine_estimate_population(struct atm_refine *refine,
     refine->options.population = ATM_REFINE_POPULATION_COUNT;
     double crowded;
     enum atm_status status =
-        learn_all(refine, inputs, count, false, NAN, &sigma, population, &crowded, err);
-    const double sd = population->log_sd;
-    if (!status && sd > 0 && crowded > CROWDED &&
-        exp(population->log_mean + 2.5 * sd * sd) > BLENDED * anchor) {
-        *population = (struct atm_refine_population){0};
-        status = learn_all(refine, inputs, count, false, anchor, &sigma, population, &crowded, err);
-        population->told = true;
-    }
+        learn_all(refine, inputs, count, false, anchor, &sigma, population, &crowded, err);
+    population->told = anchor > 0;
+    population->crowded = crowded > CROWDED;
     refine->options.population = wanted;
     return status;
 }
