@@ -153,7 +153,7 @@ static void find_again(struct atm_pursuit *p, ptrdiff_t step) {
 
 /* A sweep that gradients can go through. residual[i], from which block i was found, becomes what it
  * is found from now; the atoms that it had are the differences of the former. */
-static void sweep(struct atm_pursuit *p) {
+static void train_sweep(struct atm_pursuit *p) {
     const float *left = p->residual + p->steps * p->pixels;
     for (ptrdiff_t step = 0; step < p->steps; step++) {
         float *before = p->residual + step * p->pixels, *after = p->left + step * p->pixels;
@@ -185,7 +185,7 @@ const float *atm_pursuit_encode(struct atm_pursuit *p, const float *images) {
         for (ptrdiff_t i = 0; i < p->steps; i++)
             find_again(p, i);
     if (p->training && p->again)
-        sweep(p);
+        train_sweep(p);
     return p->latents;
 }
 

@@ -262,8 +262,7 @@ enum { PASSES = 6 };
  * taken for one look like a bright one with a wide PSF). */
 static enum atm_status learn_all(struct atm_refine *refine, const struct atm_refine_input *inputs,
                                  ptrdiff_t count, bool fit_sigma, double anchor, double *sigma_px,
-                                 struct atm_refine_population *population, double *crowded,
-                                 struct atm_err *err) {
+                                 struct atm_refine_population *population, struct atm_err *err) {
     struct atm_table table;
     ptrdiff_t stride = stride_of(inputs, count), used = (count + stride - 1) / stride;
     double pixels = (double)(refine->height * refine->width) * (double)used;
@@ -295,7 +294,7 @@ static enum atm_status learn_all(struct atm_refine *refine, const struct atm_ref
             break;
     }
     refine->estimating = false;
-    *crowded = crowded_share(&table, *sigma_px);
+    population->crowded = crowded_share(&table, *sigma_px) > CROWDED;
     atm_table_free(&table);
     return status;
 }
@@ -313,9 +312,7 @@ enum atm_status atm_refine_estimate_sigma(struct atm_refine *refine,
     double sigma = inputs[0].sigma_px;
     int wanted = refine->options.population;
     refine->options.population = ATM_REFINE_POPULATION_COUNT;
-    double crowded;
-    enum atm_status status =
-        learn_all(refine, inputs, count, true, NAN, &sigma, &population, &crowded, err);
+    enum atm_status status = learn_all(refine, inputs, count, true, NAN, &sigma, &population, err);
     refine->options.population = wanted;
     if (!status)
         *sigma_px = sigma;
@@ -334,11 +331,9 @@ enum atm_status atm_refine_estimate_population(struct atm_refine *refine,
     double sigma = inputs[0].sigma_px;
     /* photons as the data have them, not drawn to what was learned last */
     refine->options.population = ATM_REFINE_POPULATION_COUNT;
-    double crowded;
     enum atm_status status =
-        learn_all(refine, inputs, count, false, anchor, &sigma, population, &crowded, err);
+        learn_all(refine, inputs, count, false, anchor, &sigma, population, err);
     population->told = anchor > 0;
-    population->crowded = crowded > CROWDED;
     refine->options.population = wanted;
     return status;
 }

@@ -79,14 +79,16 @@ static enum atm_status note_camera(const struct atm_source_info *info, struct at
                           info->estimated ? "; used" : "");
 }
 
-/* The PSF that was learned goes beside the table; that of an earlier run does not stay there. */
+/* The PSF that was learned goes beside the table. One that lies there already may be the user's
+ * own, or an input: it stays, and is named. */
 static enum atm_status write_psf(const struct atm_source_info *info,
                                  const struct atm_psf_learned *psf, const char *provenance,
                                  const char *output, const struct atm_sink *sink,
                                  struct atm_err *err) {
     char *path = atm_path_beside(output, "_psf.tif");
     if (path && !psf->image.samples) {
-        unlink(path);
+        if (atm_path_exists(path))
+            atm_log(sink, ATM_LOG_WARNING, "%s is not of this run, which learned no PSF", path);
         atm_mem_free(path);
         return ATM_OK;
     }

@@ -5,7 +5,6 @@
  * (or bias 0.01 px, or 1 % of failed fits) by more than four standard errors. Such a cell also says
  * how far the greatest likelihood itself is spread, by joint fits in double precision from the
  * truth: where photons are few its tails are longer than the bound's, whatever finds it. */
-#include "joint_fit.h"
 #include "spots_case.h"
 
 #include <gsl/gsl_errno.h>
@@ -160,21 +159,7 @@ static struct tally measure(struct spots *s, const struct spots_truth *t,
 static double maximum_ratio(const struct spots *s, const struct spots_truth *t,
                             const struct spots_camera *camera, const struct atm_psf *psf,
                             double bound) {
-    static double counts[PIXELS], base[PIXELS], ones[PIXELS];
-    const ptrdiff_t n = s->window, pixels = n * n;
-    struct atm_fit_problem problem = {.height = n,
-                                      .width = n,
-                                      .pixels = {counts, ones, ones},
-                                      .base = base,
-                                      .psf = psf,
-                                      .likelihood = &atm_likelihoods[camera->likelihood],
-                                      .x_min = -0.5,
-                                      .x_max = (double)n - 0.5,
-                                      .y_min = -0.5,
-                                      .y_max = (double)n - 0.5,
-                                      .background_terms = 1,
-                                      .tolerance = 1e-9,
-                                      .max_iterations = 200};
+    const struct atm_batch_job job = spots_job(s, psf, camera->likelihood);
     struct atm_fit fit = {0};
     double square = 0;
     for (ptrdiff_t i = 0; i < s->count; i++) {
@@ -182,10 +167,7 @@ static double maximum_ratio(const struct spots *s, const struct spots_truth *t,
         const float *place = s->places + 2 * i;
         struct atm_spot spot = {(double)place[0], (double)place[1], t->photons / camera->gain,
                                 t->sigma, t->sigma * t->ratio};
-        for (ptrdiff_t k = 0; k < pixels; k++) {
-            counts[k] = (double)s->counts[i * pixels + k], ones[k] = 1;
-            base[k] = (double)s->shift[i * pixels + k];
-        }
+        const struct atm_fit_problem problem = spots_problem(&job, i);
         if (atm_fit_run(&fit, &problem, &spot, 1, background, NULL))
             break;
         bool better = fit.deviance < (double)s->fits[i].deviance;

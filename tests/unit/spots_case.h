@@ -4,6 +4,7 @@
 #define SPOTS_CASE_H
 
 #include "fit_batch.h"
+#include "joint_fit.h"
 #include "mem.h"
 #include "rng.h"
 
@@ -87,6 +88,33 @@ static inline void spots_fill(struct spots *s, const struct spots_truth *truth,
             s->counts[at] = (float)(value / camera->gain) + s->shift[at];
         }
     }
+}
+
+/* A window of a job as a problem of the joint fit, in double precision. Its arrays are this
+ * function's until its next call. */
+static inline struct atm_fit_problem spots_problem(const struct atm_batch_job *job,
+                                                   ptrdiff_t index) {
+    enum { MOST = ATM_BATCH_WINDOW_MAX * ATM_BATCH_WINDOW_MAX };
+    static double counts[MOST], valid[MOST], base[MOST], ones[MOST];
+    const ptrdiff_t n = job->window;
+    for (ptrdiff_t i = 0; i < n * n; i++) {
+        const double value = (double)job->counts[index * n * n + i];
+        valid[i] = isfinite(value), counts[i] = valid[i] > 0 ? value : 0;
+        base[i] = (double)job->shift[index * n * n + i], ones[i] = 1;
+    }
+    return (struct atm_fit_problem){.height = n,
+                                    .width = n,
+                                    .pixels = {counts, valid, ones},
+                                    .base = base,
+                                    .psf = job->psf,
+                                    .likelihood = &atm_likelihoods[job->likelihood],
+                                    .x_min = -0.5,
+                                    .x_max = (double)n - 0.5,
+                                    .y_min = -0.5,
+                                    .y_max = (double)n - 0.5,
+                                    .background_terms = 1,
+                                    .tolerance = 1e-9,
+                                    .max_iterations = 200};
 }
 
 static inline struct atm_batch_job spots_job(const struct spots *s, const struct atm_psf *psf,

@@ -48,28 +48,8 @@ static struct atm_psf psf_of(int kind) {
 
 static struct atm_batch_fit reference(const struct atm_batch_job *job, ptrdiff_t index,
                                       struct atm_fit *fit) {
-    static double counts[SIDE_MAX * SIDE_MAX], valid[SIDE_MAX * SIDE_MAX],
-        base[SIDE_MAX * SIDE_MAX], ones[SIDE_MAX * SIDE_MAX];
-    ptrdiff_t n = job->window;
-    for (ptrdiff_t i = 0; i < n * n; i++) {
-        double value = (double)job->counts[index * n * n + i];
-        valid[i] = isfinite(value), counts[i] = valid[i] > 0 ? value : 0;
-        base[i] = (double)job->shift[index * n * n + i], ones[i] = 1;
-    }
-    const struct atm_fit_problem problem = {.height = n,
-                                            .width = n,
-                                            .pixels = {counts, valid, ones},
-                                            .base = base,
-                                            .psf = job->psf,
-                                            .likelihood = &atm_likelihoods[job->likelihood],
-                                            .x_min = -0.5,
-                                            .x_max = (double)n - 0.5,
-                                            .y_min = -0.5,
-                                            .y_max = (double)n - 0.5,
-                                            .background_terms = 1,
-                                            .tolerance = 1e-9,
-                                            .max_iterations = 100};
-    double middle = 0.5 * (double)(n - 1), background[3] = {10}, diagonal[6], scratch[6];
+    const struct atm_fit_problem problem = spots_problem(job, index);
+    double middle = 0.5 * (double)(job->window - 1), background[3] = {10}, diagonal[6], scratch[6];
     struct atm_spot spot = {middle, middle, 800, 0, 0};
     assert_int_equal(atm_fit_run(fit, &problem, &spot, 1, background, NULL), ATM_OK);
     atm_envelope_inverse_diagonal(&fit->factor, diagonal, scratch);
