@@ -334,6 +334,12 @@ static enum atm_status try_death(struct atm_choice *c, struct atm_tile *tile, st
     return compete(c, tile, err);
 }
 
+/* Of a pair the first tries the merger, unless it is settled: the order changes between rounds. */
+static bool tried(const struct atm_choice *c, const struct atm_tile *tile, ptrdiff_t k) {
+    ptrdiff_t other = c->null.from[k];
+    return other < c->null.from[0] && (c->doubting || !tile->marks[other].settled);
+}
+
 static enum atm_status try_mergers(struct atm_choice *c, struct atm_tile *tile,
                                    struct atm_err *err) {
     double reach = MERGE_SIGMAS * tile->psf.sigma_px;
@@ -341,7 +347,7 @@ static enum atm_status try_mergers(struct atm_choice *c, struct atm_tile *tile,
     const struct atm_spot *own = &c->null.spots[0];
     for (ptrdiff_t k = 1; k < c->null.count && !status; k++) {
         const struct atm_spot *other = &c->null.spots[k];
-        if (c->null.from[k] < c->null.from[0] || distance2(own, other->x, other->y) > reach * reach)
+        if (distance2(own, other->x, other->y) > reach * reach || tried(c, tile, k))
             continue;
         c->trial = c->null;
         struct atm_spot *one = &c->trial.spots[0];

@@ -382,6 +382,32 @@ static void light_is_not_shared_without_need(void **state) {
     assert_int_equal(rows, 20);
 }
 
+/* Bright emitters of a wide population, each with four seeds: the rows change their order from
+ * round to round, and every pair is still asked whether it is one. */
+static void bright_emitters_end_as_one(void **state) {
+    (void)state;
+    struct atm_refine_options options = defaults();
+    ptrdiff_t rows = 0;
+    for (int trial = 0; trial < 60; trial++) {
+        clear(&frame, SIDE, SIDE);
+        double x = 15 + atm_rng_uniform(&rng), y = 15 + atm_rng_uniform(&rng);
+        add(&frame, x, y, 2600);
+        for (int k = 0; k < 4; k++)
+            frame.seeds[frame.seed_count++] =
+                at(x + 2.4 * (atm_rng_uniform(&rng) - 0.5), y + 2.4 * (atm_rng_uniform(&rng) - 0.5),
+                   500 + 100 * k);
+        expose(&frame, &rng);
+        struct atm_refine_input in = input_of(&frame);
+        in.population = (struct atm_refine_population){
+            .log_mean = log(900), .log_sd = 0.5, .density = 0.005, .dim_share = 0.02};
+        struct atm_table table;
+        refine_with(&options, &in, SIDE, SIDE, &table);
+        rows += table.count;
+        atm_table_free(&table);
+    }
+    assert_int_equal(rows, 60);
+}
+
 /* Crowds whose seeds all stay: whatever the curvature says, no emitter is less certain than the
  * blend that it lies in. */
 static void blends_bound_what_is_uncertain(void **state) {
@@ -519,6 +545,7 @@ int main(void) {
         cmocka_unit_test_setup(fitted_widths_come_with_uncertainties, start),
         cmocka_unit_test_setup(learned_psf_finds_the_same, start),
         cmocka_unit_test_setup(light_is_not_shared_without_need, start),
+        cmocka_unit_test_setup(bright_emitters_end_as_one, start),
         cmocka_unit_test_setup(blends_bound_what_is_uncertain, start),
         cmocka_unit_test_setup(likelihoods_have_names, start),
         cmocka_unit_test_setup(noisy_and_saturated_pixels_count_less, start),
