@@ -164,9 +164,15 @@ static enum atm_status train_loop(struct atm_trainer *trainer, struct atm_model 
                                "stopped at training step %lld of %lld; the same "
                                "command continues",
                                (long long)model->step, (long long)train->steps);
+        const int64_t falls = model->kept.falls;
         enum atm_status status = atm_trainer_step(trainer, err);
         if (status)
             return status;
+        if (model->kept.falls > falls)
+            atm_log(sink, ATM_LOG_WARNING,
+                    "training step %lld: the error has risen far above its least; back to the "
+                    "weights it had there, with half the rate",
+                    (long long)model->step);
         const struct atm_curve_point *last = atm_trainer_last(trainer);
         if (last)
             atm_log_progress(sink, "training steps", model->step, train->steps,

@@ -165,6 +165,11 @@ struct atm_model {
         struct atm_histogram background; /* per pixel, of tiles of these frames */
     } seen;
     char *provenance; /* owned: resolved configuration, seed, hashes, versions; or NULL */
+    struct atm_kept { /* in training: where the held-out error was least */
+        float *state; /* owned: params, then moments; NULL: nothing yet */
+        double held_out;
+        int64_t falls; /* how often training went back there; each halves the rate */
+    } kept;
 };
 
 /* Build with initial weights. Fails on options that do not fit, naming the key. */
@@ -172,6 +177,8 @@ enum atm_status atm_model_create(const struct atm_model_options *options,
                                  const struct atm_net_options *net_options, uint64_t seed,
                                  struct atm_model **model, struct atm_err *err);
 void atm_model_destroy(struct atm_model **model);
+/* Copy the weights and moments into kept. */
+enum atm_status atm_model_keep(struct atm_model *model, struct atm_err *err);
 /* HDF5 file, appears when complete. with_optimizer: keep what continuing needs. */
 enum atm_status atm_model_save(const struct atm_model *model, const char *path, bool with_optimizer,
                                struct atm_err *err);
@@ -241,7 +248,8 @@ struct atm_trainer;
 enum atm_status atm_trainer_create(struct atm_model *model, const struct atm_train_options *options,
                                    const struct atm_training_set *set, struct atm_trainer **trainer,
                                    struct atm_err *err);
-/* One step of Adam; fails when the loss is no longer finite. Appends to the curve now and then. */
+/* One step of Adam; fails when the loss is no longer finite. Appends to the curve now and then, and
+ * goes back to where the held-out error was least, with half the rate, when it has risen far. */
 enum atm_status atm_trainer_step(struct atm_trainer *trainer, struct atm_err *err);
 bool atm_trainer_done(const struct atm_trainer *trainer);
 /* Last point of the curve, NULL before the first. */

@@ -183,8 +183,20 @@ void atm_model_destroy(struct atm_model **model) {
     atm_mem_free(m->latents);
     atm_mem_free(m->curve);
     atm_mem_free(m->provenance);
+    atm_mem_free(m->kept.state);
     atm_mem_free(m);
     *model = NULL;
+}
+
+enum atm_status atm_model_keep(struct atm_model *model, struct atm_err *err) {
+    const size_t n = (size_t)model->param_count;
+    if (!model->kept.state)
+        model->kept.state = atm_mem_alloc(3 * n, sizeof(float));
+    if (!model->kept.state)
+        return atm_err_memory(err, "the best weights so far");
+    memcpy(model->kept.state, model->params, n * sizeof(float));
+    memcpy(model->kept.state + n, model->moments, 2 * n * sizeof(float));
+    return ATM_OK;
 }
 
 enum atm_status atm_model_size(const struct atm_model *model, ptrdiff_t images, ptrdiff_t height,

@@ -1,6 +1,7 @@
 /* Model files (HDF5):
  *   /             attributes kind, cell_px, ..., step, steps, seed, image_scale, background,
- * provenance /weights/NAME, /moments/first/NAME, /moments/second/NAME   by layer name /latents (n,
+ * provenance /weights/NAME, /moments/first/NAME, /moments/second/NAME, in a checkpoint also
+ * /kept/weights/NAME, /kept/first/NAME, /kept/second/NAME   by layer name /latents (n,
  * d0), /curve (n, 5): step, loss, validation, penalty, rate /calibration/coefficients (3, terms),
  * domain (4, d0): mean, scale, low, high; attributes; /seen/blocks, background (bins) */
 #include "atoms.h"
@@ -46,6 +47,8 @@ enum {
     PENDING_LOSS,
     PENDING_PENALTY,
     PENDING_STEPS,
+    KEPT_HELD_OUT,
+    FALLS,
     NUMBERS
 };
 
@@ -75,6 +78,8 @@ static void model_numbers(const struct atm_model *model, struct number numbers[N
         [PENDING_LOSS] = {"pending_loss", model->pending.loss, -1e300, 1e300, false},
         [PENDING_PENALTY] = {"pending_penalty", model->pending.penalty, -1e300, 1e300, false},
         [PENDING_STEPS] = {"pending_steps", (double)model->pending.steps, 0, 1e9, false},
+        [KEPT_HELD_OUT] = {"kept_held_out", model->kept.held_out, 0, 1e300, true},
+        [FALLS] = {"falls", (double)model->kept.falls, 0, 1e3, true},
     };
     memcpy(numbers, all, sizeof all);
 }
@@ -129,16 +134,19 @@ static enum atm_status each_tensor(const struct atm_model *model, const struct t
 
 static enum atm_status all_tensors(const struct atm_model *model, struct atm_h5 *file, bool write,
                                    bool with_optimizer, struct atm_err *err) {
-    struct tensors t = {file, "/weights", model->params, write};
-    enum atm_status status = each_tensor(model, &t, err);
-    if (status || !with_optimizer)
-        return status;
-    t.group = "/moments/first", t.values = model->moments;
-    status = each_tensor(model, &t, err);
-    if (status)
-        return status;
-    t.group = "/moments/second", t.values = model->moments + model->param_count;
-    return each_tensor(model, &t, err);
+    static const char *const groups[] = {"/weights",      "/moments/first", "/moments/second",
+                                         "/kept/weights", "/kept/first",    "/kept/second"};
+    const ptrdiff_t n = model->param_count;
+    const int count = !with_optimizer ? 1 : model->kept.state ? 6 : 3;
+    enum atm_status status = ATM_OK;
+    for (int i = 0; !status && i < count; i++) {
+        float *values = i == 0  ? model->params
+                        : i < 3 ? model->moments + (i - 1) * n
+                                : model->kept.state + (i - 3) * n;
+        const struct tensors t = {file, groups[i], values, write};
+        status = each_tensor(model, &t, err);
+    }
+    return status;
 }
 
 /* ---- Calibration ---- */
@@ -238,8 +246,8 @@ static enum atm_status read_seen(struct atm_model *model, const struct atm_h5 *f
     struct atm_seen *seen = &model->seen;
     if (!atm_h5_exists(file, SEEN_BLOCKS))
         return ATM_OK;
-    enum atm_status status = atm_h5_read(file, SEEN_BLOCKS, ATM_H5_F64, ATM_HISTOGRAM_BINS,
-                                         seen->blocks.counts, err);
+    enum atm_status status =
+        atm_h5_read(file, SEEN_BLOCKS, ATM_H5_F64, ATM_HISTOGRAM_BINS, seen->blocks.counts, err);
     if (!status)
         status = atm_h5_read(file, SEEN_BACKGROUND, ATM_H5_F64, ATM_HISTOGRAM_BINS,
                              seen->background.counts, err);
@@ -402,7 +410,10 @@ static enum atm_status read_all(struct atm_h5 *file, struct atm_model **model,
     m->image_scale = n[IMAGE_SCALE].value, m->background = n[BACKGROUND].value;
     m->pending = (struct atm_curve_sums){n[PENDING_LOSS].value, n[PENDING_PENALTY].value,
                                          (int64_t)n[PENDING_STEPS].value};
+    m->kept.held_out = n[KEPT_HELD_OUT].value, m->kept.falls = (int64_t)n[FALLS].value;
     bool with_optimizer = atm_h5_exists(file, "/moments/first");
+    if (with_optimizer && atm_h5_exists(file, "/kept/weights") && (status = atm_model_keep(m, err)))
+        return status;
     if ((status = all_tensors(m, file, false, with_optimizer, err)) ||
         (status = read_curves(m, file, err)) || (status = read_calibration(m, file, err)) ||
         (status = read_seen(m, file, err)) ||

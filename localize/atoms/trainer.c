@@ -198,6 +198,41 @@ static double validate(struct atm_trainer *t) {
     return loss / (double)(t->patch_h * t->patch_w);
 }
 
+/* ---- Falls. Adam may step off a cliff, most often into atoms of nothing, and does not come back
+ * from there. ---- */
+
+static const double FALLEN = 1.5; /* held-out error over its least */
+enum { FALLS_MOST = 20 };
+
+/* False where there is nothing to go back to. */
+static bool go_back(struct atm_trainer *t) {
+    struct atm_model *model = t->model;
+    const size_t n = (size_t)model->param_count;
+    if (!model->kept.state || model->kept.falls >= FALLS_MOST)
+        return false;
+    memcpy(model->params, model->kept.state, n * sizeof(float));
+    memcpy(model->moments, model->kept.state + n, 2 * n * sizeof(float));
+    atm_coder_load(t->coder, model->params);
+    model->kept.falls++;
+    return true;
+}
+
+/* Before all blocks are in use the error says little of whether training has fallen. */
+static enum atm_status keep_or_go_back(struct atm_trainer *t, double held_out,
+                                       struct atm_err *err) {
+    struct atm_kept *kept = &t->model->kept;
+    const bool grown = !t->coder->pursuit || t->now.pursuit == t->coder->size.blocks;
+    if (!isfinite(held_out) || t->now.blur_px > 0)
+        return ATM_OK;
+    if (!kept->state || held_out < kept->held_out) {
+        kept->held_out = held_out;
+        return atm_model_keep(t->model, err);
+    }
+    if (grown && held_out > FALLEN * kept->held_out)
+        go_back(t);
+    return ATM_OK;
+}
+
 static enum atm_status add_point(struct atm_trainer *t, double rate, struct atm_err *err) {
     struct atm_model *model = t->model;
     if (model->curve_count == model->curve_capacity) {
@@ -210,11 +245,12 @@ static enum atm_status add_point(struct atm_trainer *t, double rate, struct atm_
         model->curve_capacity = capacity;
     }
     double n = (double)model->pending.steps, pixels = (double)(t->patch_h * t->patch_w);
+    const double held_out = validate(t);
     model->curve[model->curve_count++] =
-        (struct atm_curve_point){model->step, model->pending.loss / n / pixels, validate(t),
+        (struct atm_curve_point){model->step, model->pending.loss / n / pixels, held_out,
                                  model->pending.penalty / n / pixels, rate};
     model->pending = (struct atm_curve_sums){0};
-    return ATM_OK;
+    return keep_or_go_back(t, held_out, err);
 }
 
 /* The batch of this step, and what holds for it. */
@@ -244,13 +280,15 @@ enum atm_status atm_trainer_step(struct atm_trainer *t, struct atm_err *err) {
         loss += forward(t, i, true);
         cost += backward(t, i);
     }
+    if (!isfinite(loss) && go_back(t))
+        return ATM_OK; /* the same step again, smaller */
     if (!isfinite(loss))
         return atm_err_set(err, ATM_FAIL,
                            "training diverged at step %lld: lower train.rate or check the movie",
                            (long long)model->step);
     clip(t);
     struct atm_adam adam = atm_adam_defaults();
-    adam.rate = t->now.rate;
+    adam.rate = ldexp(t->now.rate, -(int)model->kept.falls);
     atm_adam_step(&adam, model->step + 1, model->param_count, model->params, t->grad,
                   model->moments);
     atm_coder_load(t->coder, model->params);

@@ -244,6 +244,39 @@ static void training_continues_to_the_same_bytes(void **state) {
     atm_mem_free(frames);
 }
 
+/* At an absurd rate training falls again and again: it goes back, halves the rate, goes on through
+ * a file to the same bytes, and ends no worse than where it was best when it fell last. */
+static void falls_are_taken_back(void **state) {
+    (void)state;
+    enum { STEPS = 160 };
+    float *frames = spot_frames(60, 28, 1.3);
+    struct atm_training_set set = {frames, 60, 28, 28, 8};
+    struct atm_train_options options = train_options(STEPS);
+    struct atm_model_options model_options = small_options();
+    options.rate = 0.5, options.warmup_steps = 60, options.penalty = 0;
+    struct atm_model *straight = make(&model_options, 3), *stopped = make(&model_options, 3);
+    struct atm_err err = {0};
+    run_to(straight, &options, &set, STEPS);
+    print_message("falls %lld, held out %g at best, %g in the end\n",
+                  (long long)straight->kept.falls, straight->kept.held_out,
+                  straight->curve[straight->curve_count - 1].validation);
+    assert_true(straight->kept.falls >= 2);
+    assert_true(straight->curve[straight->curve_count - 1].validation <
+                1.5 * straight->kept.held_out);
+    run_to(stopped, &options, &set, STEPS / 2 + 1);
+    const char *path = "test_atoms_fallen.h5";
+    assert_int_equal(atm_model_save(stopped, path, true, &err), ATM_OK);
+    atm_model_destroy(&stopped);
+    assert_int_equal(atm_model_load(path, &stopped, &err), ATM_OK);
+    run_to(stopped, &options, &set, STEPS);
+    assert_same_model(straight, stopped);
+    assert_int_equal(straight->kept.falls, stopped->kept.falls);
+    unlink(path);
+    atm_model_destroy(&straight);
+    atm_model_destroy(&stopped);
+    atm_mem_free(frames);
+}
+
 /* The gradient that training follows is that of its loss: one step of plain descent along a
  * numerically checked direction would be tedious through Adam, so: the loss must fall tenfold on
  * easy data, and the atom that was learned must be a spot of the right width at the place that the
@@ -436,6 +469,7 @@ int main(void) {
         cmocka_unit_test(bad_options_name_the_key),
         cmocka_unit_test(rendered_atoms_add_up),
         cmocka_unit_test(training_continues_to_the_same_bytes),
+        cmocka_unit_test(falls_are_taken_back),
         cmocka_unit_test(training_finds_spots),
         cmocka_unit_test(algorithms_train_alike),
         cmocka_unit_test(parts_of_a_batch_add_up),
