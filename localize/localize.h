@@ -133,6 +133,7 @@ struct atm_localize_options {
     int seeds;             /* enum atm_seeds */
     double seed_threshold; /* blocks weaker than this many background standard deviations are no seeds */
     bool refine;           /* false: raw blocks */
+    bool own_movie;        /* not a key: the model was trained on this movie */
     bool follow;           /* not a key: the source follows its movie; a stop is then its end */
 };
 extern const struct atm_section atm_localize_section;

@@ -337,6 +337,7 @@ static enum atm_status record_fit(const struct run *run, struct atm_fit_record *
                                       .model_sigma_px = sqrt(fmax(sampled * sampled - 1. / 12, 0)),
                                       .photons_factor = NAN,
                                       .background_factor = NAN,
+                                      .own_movie = run->options->own_movie,
                                       .noise_measured = !run->info->photons};
     if (run->options->refine)
         numbers.sigma_px = run->tuning.sigma_px;

@@ -35,6 +35,18 @@ static bool judge(double value, struct limits limits, struct finding *finding) {
     return true;
 }
 
+/* What a model does not know of the movie that it was trained on the fit still finds: its widths
+ * are the movie's, and it looks for emitters in the residual. */
+static void excuse_own(const struct atm_fit_numbers *n, struct finding *finding) {
+    if (n->own_movie)
+        finding->level = ATM_FIT_PARTLY;
+}
+
+static const char *learn_more(const struct atm_fit_numbers *n) {
+    return n->own_movie ? "train longer (train.steps)"
+                        : "train on this movie (leave out --model), or longer (train.steps)";
+}
+
 #define SAY(...) snprintf(finding->text, sizeof finding->text, __VA_ARGS__)
 
 /* Each fills a finding where it has something to complain about. */
@@ -43,9 +55,9 @@ static bool width(const struct atm_fit_numbers *n, struct finding *finding) {
     const double ratio = n->sigma_px / n->model_sigma_px;
     if (!judge(fmax(ratio, 1 / ratio), width_limits, finding))
         return false;
-    SAY("the movie's spots have a sigma of %.2f px, the model's atoms of %.2f px; train on this "
-        "movie (leave out --model), or longer (train.steps)",
-        n->sigma_px, n->model_sigma_px);
+    excuse_own(n, finding);
+    SAY("the movie's spots have a sigma of %.2f px, the model's atoms of %.2f px; %s", n->sigma_px,
+        n->model_sigma_px, learn_more(n));
     return true;
 }
 
@@ -119,9 +131,9 @@ static bool times(const struct atm_fit_numbers *n, struct finding *finding) {
 static bool missed(const struct atm_fit_numbers *n, struct finding *finding) {
     if (!judge(n->from_residual, missed_limits, finding))
         return false;
-    SAY("the network did not see %.0f %% of what the fit found; train on this movie (leave out "
-        "--model), or longer (train.steps)",
-        100 * n->from_residual);
+    excuse_own(n, finding);
+    SAY("the network did not see %.0f %% of what the fit found; %s", 100 * n->from_residual,
+        learn_more(n));
     return true;
 }
 

@@ -23,6 +23,7 @@ struct atm_fit_numbers {
     double photons_factor, background_factor;
     double from_residual; /* share of the localizations that the network had not seen */
     double localizations;
+    bool own_movie;      /* the model was trained on this movie */
     bool noise_measured; /* on the residuals themselves, which therefore look right on average */
 };
 

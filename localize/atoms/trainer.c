@@ -201,7 +201,7 @@ static double validate(struct atm_trainer *t) {
 /* ---- Falls. Adam may step off a cliff, most often into atoms of nothing, and does not come back
  * from there. ---- */
 
-static const double FALLEN = 1.5; /* held-out error over its least */
+static const double FALLEN = 3; /* held-out error over its least */
 enum { FALLS_MOST = 20 };
 
 /* False where there is nothing to go back to. */

@@ -22,11 +22,11 @@ static const double ROUGHNESS = 0.5, ROUGH_SIGMAS = 1.5, ROUGH_LEVEL = 0.1;
 /* Wings that a Gaussian has not show as dim emitters around each bright one, until the PSF has
  * them: at first such companions are taken for a part of it. */
 static const double COMPANION_SIGMAS = 6, COMPANION_DIMMER = 3;
-/* A PSF that is preferred to the Gaussian saves deviance beyond doubt (standard errors), and so much
- * per emitter: a wrong form that costs d draws what is fitted aside by up to sqrt(d) of its standard
- * deviations. */
+/* A PSF that is preferred to the Gaussian saves deviance beyond doubt (standard errors), and so
+ * much per emitter: a wrong form that costs d draws what is fitted aside by up to sqrt(d) of its
+ * standard deviations. */
 static const double SURE = 4, WORTH = 0.25;
-static const double PROMISING = 2;       /* standard errors, before emitters are fitted with it */
+static const double PROMISING = 2; /* standard errors, before emitters are fitted with it */
 
 enum part { TRAINING, HELD_OUT, ALL };
 
@@ -60,6 +60,7 @@ static void appraise(struct lesson *lesson, const struct atm_refine *refine, ptr
     ptrdiff_t pixels = lesson->height * lesson->width;
     float *rest = lesson->rest + t * pixels, *weight = lesson->weight + t * pixels;
     const double unit = scale.gain * scale.gain;
+    const struct atm_likelihood *likelihood = atm_refine_likelihood(refine, in->noise);
     double sum = 0;
     for (ptrdiff_t i = 0; i < pixels; i++) {
         double own = in->variance ? (double)in->variance[i] / unit : 0, shift = scale.shift + own;
@@ -69,12 +70,12 @@ static void appraise(struct lesson *lesson, const struct atm_refine *refine, ptr
         bool saturated = in->saturation && in->image[i] >= in->saturation[i];
         double valid = isfinite(counts) && isfinite(mean) && !(own < 0) && !saturated;
         if (valid > 0)
-            sum += refine->tile.likelihood->evaluate(
-                (struct atm_pixels){&counts, &valid, &variance}, &mean, 1, &residual, &information);
+            sum += likelihood->evaluate((struct atm_pixels){&counts, &valid, &variance}, &mean, 1,
+                                        &residual, &information);
         rest[i] = valid > 0 ? in->image[i] - refine->model[i] : 0;
         weight[i] = valid > 0 ? (float)(1 / (variance * unit)) : 0;
     }
-    lesson->price[t] = sum + refine->tile.threshold * (double)lesson->rows[t].count;
+    lesson->price[t] = sum + atm_refine_threshold(refine, in) * (double)lesson->rows[t].count;
 }
 
 static enum atm_status fit_one(struct lesson *lesson, struct atm_refine *refine, ptrdiff_t t,

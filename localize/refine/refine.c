@@ -4,6 +4,7 @@
 #include "refine_private.h"
 
 #include <math.h>
+#include <omp.h>
 
 static const char *const likelihood_names[] = {
     [ATM_NOISE_AUTO] = "auto",       [ATM_NOISE_POISSON] = "poisson",
@@ -57,6 +58,19 @@ const struct atm_section atm_refine_section = {"refine",
 static const double ROUGH = 0.1, FINE = 1e-7; /* tolerances of the joint fit, in deviance */
 enum { ROUGH_ITERATIONS = 12 };
 
+static enum atm_status create_workers(struct atm_refine *refine, struct atm_err *err) {
+    const int wanted = omp_get_max_threads();
+    refine->workers = atm_mem_alloc((size_t)wanted, sizeof *refine->workers);
+    if (!refine->workers)
+        return atm_err_memory(err, "refinement");
+    enum atm_status status = ATM_OK;
+    for (; !status && refine->threads < wanted; refine->threads++) {
+        refine->workers[refine->threads].refine = refine;
+        status = atm_choice_create(&refine->workers[refine->threads].choice, err);
+    }
+    return status;
+}
+
 enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrdiff_t height,
                                   ptrdiff_t width, struct atm_refine **refine,
                                   struct atm_err *err) {
@@ -73,7 +87,7 @@ enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrd
     made->model = atm_mem_alloc((size_t)height * (size_t)width, sizeof *made->model);
     enum atm_status status = made->model ? ATM_OK : atm_err_memory(err, "refinement");
     if (!status)
-        status = atm_choice_create(&made->choice, err);
+        status = create_workers(made, err);
     if (!status && options->psf == ATM_PSF_SPLINE)
         status = options->psf_file[0]
                      ? atm_psf_read(options->psf_file, &made->spline, err)
@@ -99,11 +113,15 @@ enum atm_status atm_refine_set_psf(struct atm_refine *refine, const struct atm_p
 void atm_refine_destroy(struct atm_refine **refine) {
     if (!*refine)
         return;
-    atm_tile_free(&(*refine)->tile);
-    atm_choice_destroy(&(*refine)->choice);
+    for (int i = 0; i < (*refine)->threads; i++) {
+        struct atm_refine_worker *worker = &(*refine)->workers[i];
+        atm_tile_free(&worker->tile);
+        atm_choice_destroy(&worker->choice);
+        atm_mem_free(worker->spread);
+    }
+    atm_mem_free((*refine)->workers);
     atm_spline_destroy(&(*refine)->spline);
     atm_mem_free((*refine)->model);
-    atm_mem_free((*refine)->spread);
     atm_mem_free((*refine)->strengths);
     atm_mem_free(*refine);
     *refine = NULL;
@@ -113,18 +131,19 @@ const double *atm_refine_strengths(const struct atm_refine *refine) { return ref
 
 const float *atm_refine_model(const struct atm_refine *refine) { return refine->model; }
 
-static enum atm_status solve(struct atm_refine *refine, const struct atm_refine_input *input,
+static enum atm_status solve(struct atm_refine_worker *worker, const struct atm_refine_input *input,
                              struct atm_err *err) {
-    struct atm_tile *tile = &refine->tile;
+    const struct atm_refine *refine = worker->refine;
+    struct atm_tile *tile = &worker->tile;
     enum atm_status status = atm_refine_start(tile, err);
     if (!status)
         status = atm_tile_fit(tile, ROUGH, ROUGH_ITERATIONS, err);
     for (int64_t round = 0; round < refine->options.rounds && !status; round++) {
         ptrdiff_t changes = 0;
         atm_refine_weigh(tile, input->noise);
-        status = atm_choice_birth(refine->choice, tile, &changes, err);
+        status = atm_choice_birth(worker->choice, tile, &changes, err);
         if (!status)
-            status = atm_choice_review(refine->choice, tile, &changes, err);
+            status = atm_choice_review(worker->choice, tile, &changes, err);
         if (!status && changes)
             status = atm_tile_fit(tile, ROUGH, ROUGH_ITERATIONS, err);
         if (!changes)
@@ -133,7 +152,7 @@ static enum atm_status solve(struct atm_refine *refine, const struct atm_refine_
     if (status)
         return status;
     atm_refine_weigh(tile, input->noise);
-    if (!refine->estimating && (status = atm_choice_doubt(refine->choice, tile, err)))
+    if (!refine->estimating && (status = atm_choice_doubt(worker->choice, tile, err)))
         return status;
     if (refine->options.population != ATM_REFINE_POPULATION_FIT)
         tile->brightness.log_sd = 0; /* it has had its say about the number */
@@ -168,13 +187,24 @@ enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_ref
     ptrdiff_t first = out->count, areas = atm_refine_area_count(refine, known.sigma_px);
     if (refine->options.population == ATM_REFINE_POPULATION_NONE)
         known.population = (struct atm_refine_population){0};
-    for (ptrdiff_t i = 0; i < areas && !status; i++) {
+#pragma omp parallel for ordered schedule(dynamic) num_threads(refine->threads)
+    for (ptrdiff_t i = 0; i < areas; i++) {
+        struct atm_refine_worker *worker = &refine->workers[omp_get_thread_num()];
         struct atm_refine_area area = atm_refine_area(refine, known.sigma_px, i);
-        status = atm_refine_load(refine, &known, &area, merge_px, err);
-        if (!status)
-            status = solve(refine, &known, err);
-        if (!status)
-            status = atm_refine_report(refine, &known, &area, first, out, err);
+        struct atm_err own = {0};
+        enum atm_status solved = atm_refine_load(worker, &known, &area, merge_px, &own);
+        if (!solved)
+            solved = solve(worker, &known, &own);
+#pragma omp ordered
+        {
+            if (!solved && !status)
+                solved = atm_refine_report(refine, worker, &known, &area, first, out, &own);
+            if (solved && !status) {
+                status = solved;
+                if (err)
+                    *err = own;
+            }
+        }
     }
     return status;
 }

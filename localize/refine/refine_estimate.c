@@ -9,6 +9,7 @@
 #include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics_double.h>
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 /* So many emitters tell sigma and brightness well enough (sigma to half a per cent); frames beyond
@@ -73,16 +74,27 @@ static double deviance_at(double sigma_px, void *context) {
             input.seed_count++;
         /* always the areas of the starting sigma, so that the same pixels are summed */
         double area_sigma = p->inputs[0].sigma_px;
-        ptrdiff_t areas = atm_refine_area_count(p->refine, area_sigma);
-        for (ptrdiff_t k = 0; k < areas && input.seed_count && !p->status; k++) {
+        ptrdiff_t areas = input.seed_count ? atm_refine_area_count(p->refine, area_sigma) : 0;
+#pragma omp parallel for ordered schedule(dynamic) num_threads(p->refine->threads)
+        for (ptrdiff_t k = 0; k < areas; k++) {
+            struct atm_refine_worker *worker = &p->refine->workers[omp_get_thread_num()];
             struct atm_refine_area area = atm_refine_area(p->refine, area_sigma, k);
-            p->status = atm_refine_load(p->refine, &input, &area, 0, p->err);
-            if (!p->status)
-                p->status = atm_tile_fit(&p->refine->tile, 0.05, 15, p->err);
-            const struct atm_fit *fit = &p->refine->tile.fit;
-            if (!p->status && fit->determined)
-                sum += fit->objective + ADJUSTMENT * (atm_envelope_log_det(&fit->factor) +
-                                                      2 * (double)fit->count * log(sigma_px));
+            struct atm_err own = {0};
+            enum atm_status status = atm_refine_load(worker, &input, &area, 0, &own);
+            if (!status)
+                status = atm_tile_fit(&worker->tile, 0.05, 15, &own);
+            const struct atm_fit *fit = &worker->tile.fit;
+#pragma omp ordered
+            {
+                if (!status && fit->determined)
+                    sum += fit->objective + ADJUSTMENT * (atm_envelope_log_det(&fit->factor) +
+                                                          2 * (double)fit->count * log(sigma_px));
+                if (status && !p->status) {
+                    p->status = status;
+                    if (p->err)
+                        *p->err = own;
+                }
+            }
         }
     }
     return sum;

@@ -59,13 +59,26 @@ struct atm_refine_scale atm_refine_scale(struct atm_noise noise) {
     return (struct atm_refine_scale){1, 0}; /* no shot noise: the floor is the variance */
 }
 
-static void load_pixels(struct atm_refine *refine, const struct atm_refine_input *input,
+const struct atm_likelihood *atm_refine_likelihood(const struct atm_refine *refine,
+                                                   struct atm_noise noise) {
+    return &atm_likelihoods[noise.gain > 0 ? atm_noise_models[refine->options.likelihood].formula
+                                           : ATM_LIKELIHOOD_LEAST_SQUARES];
+}
+
+double atm_refine_threshold(const struct atm_refine *refine, const struct atm_refine_input *input) {
+    return input->threshold > 0
+               ? input->threshold
+               : atm_choice_threshold(refine->options.false_per_frame, input->sigma_px);
+}
+
+static void load_pixels(struct atm_refine_worker *worker, const struct atm_refine_input *input,
                         const struct atm_refine_area *area) {
-    struct atm_tile *tile = &refine->tile;
+    struct atm_tile *tile = &worker->tile;
+    const ptrdiff_t frame_width = worker->refine->width;
     struct atm_refine_scale scale = atm_refine_scale(input->noise);
     for (ptrdiff_t y = 0; y < tile->height; y++)
         for (ptrdiff_t x = 0; x < tile->width; x++) {
-            ptrdiff_t from = (area->rows.start + y) * refine->width + area->columns.start + x;
+            ptrdiff_t from = (area->rows.start + y) * frame_width + area->columns.start + x;
             ptrdiff_t to = y * tile->width + x;
             /* a pixel's own variance shifts its counts and their expectation alike */
             double own = input->variance ? (double)input->variance[from] : 0;
@@ -124,19 +137,19 @@ static void merge(struct atm_tile *tile, double reach) {
     atm_tile_tidy(tile);
 }
 
-enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refine_input *input,
+enum atm_status atm_refine_load(struct atm_refine_worker *worker,
+                                const struct atm_refine_input *input,
                                 const struct atm_refine_area *area, double merge_px,
                                 struct atm_err *err) {
-    struct atm_tile *tile = &refine->tile;
+    const struct atm_refine *refine = worker->refine;
+    struct atm_tile *tile = &worker->tile;
     ptrdiff_t height = area->rows.length, width = area->columns.length;
     const struct atm_psf psf = {&atm_psf_kinds[refine->spline ? ATM_PSF_SPLINE : ATM_PSF_GAUSSIAN],
                                 input->sigma_px, refine->spline};
     enum atm_status status = atm_tile_reserve(tile, height, width, &psf, err);
     if (status)
         return status;
-    bool shot = input->noise.gain > 0;
-    tile->likelihood = &atm_likelihoods[shot ? atm_noise_models[refine->options.likelihood].formula
-                                             : ATM_LIKELIHOOD_LEAST_SQUARES];
+    tile->likelihood = atm_refine_likelihood(refine, input->noise);
     const struct atm_refine_population *population = &input->population;
     tile->brightness = (struct atm_brightness){
         .log_mean = population->log_mean - log(atm_refine_scale(input->noise).gain),
@@ -151,15 +164,13 @@ enum atm_status atm_refine_load(struct atm_refine *refine, const struct atm_refi
     tile->position_precision =
         fmax(2 * M_PI * input->population.density,
              1 / (LAPLACE_SIGMAS * LAPLACE_SIGMAS * input->sigma_px * input->sigma_px));
-    tile->threshold = input->threshold > 0
-                          ? input->threshold
-                          : atm_choice_threshold(refine->options.false_per_frame, input->sigma_px);
+    tile->threshold = atm_refine_threshold(refine, input);
     tile->background_terms = refine->options.background == ATM_REFINE_PLANE ? 3 : 1;
     memset(tile->background, 0, sizeof tile->background);
     tile->count = 0;
     tile->x_min = tile->y_min = -0.5;
     tile->x_max = (double)width - 0.5, tile->y_max = (double)height - 0.5;
-    load_pixels(refine, input, area);
+    load_pixels(worker, input, area);
     atm_refine_weigh(tile, input->noise);
     status = sow(tile, input, area, err);
     if (!status)

@@ -10,20 +10,20 @@
 static const double SEAM_PX = 0.05;
 
 /* Standard deviations of all parameters, from the joint Fisher matrix. */
-static enum atm_status spread(struct atm_refine *refine, struct atm_err *err) {
-    struct atm_fit *fit = &refine->tile.fit;
-    if (fit->size > refine->spread_capacity) {
+static enum atm_status spread(struct atm_refine_worker *worker, struct atm_err *err) {
+    struct atm_fit *fit = &worker->tile.fit;
+    if (fit->size > worker->spread_capacity) {
         ptrdiff_t room = fit->size + fit->size / 2;
         double *block = atm_mem_alloc(2 * (size_t)room, sizeof *block);
         if (!block)
             return atm_err_memory(err, "uncertainties");
-        atm_mem_free(refine->spread);
-        refine->spread = block, refine->spread_capacity = room;
+        atm_mem_free(worker->spread);
+        worker->spread = block, worker->spread_capacity = room;
     }
-    atm_envelope_inverse_diagonal(&fit->factor, refine->spread,
-                                  refine->spread + refine->spread_capacity);
+    atm_envelope_inverse_diagonal(&fit->factor, worker->spread,
+                                  worker->spread + worker->spread_capacity);
     for (ptrdiff_t i = 0; i < fit->size; i++)
-        refine->spread[i] = sqrt(refine->spread[i]);
+        worker->spread[i] = sqrt(worker->spread[i]);
     return ATM_OK;
 }
 
@@ -82,16 +82,16 @@ static bool on_masked(const struct atm_tile *tile, const struct atm_spot *spot) 
     return false;
 }
 
-static int64_t flags_of(const struct atm_refine *refine, const struct atm_loc *loc,
+static int64_t flags_of(const struct atm_refine_worker *worker, const struct atm_loc *loc,
                         ptrdiff_t index) {
-    const struct atm_tile *tile = &refine->tile;
+    const struct atm_tile *tile = &worker->tile;
     const struct atm_spot *spot = &tile->spots[index];
     int64_t flags = tile->marks[index].flags;
     double sigma = tile->psf.sigma_px;
     if (!tile->fit.converged)
         flags |= ATM_LOC_NOT_CONVERGED;
-    if (loc->x < sigma - 0.5 || loc->x > (double)refine->width - 0.5 - sigma ||
-        loc->y < sigma - 0.5 || loc->y > (double)refine->height - 0.5 - sigma)
+    if (loc->x < sigma - 0.5 || loc->x > (double)worker->refine->width - 0.5 - sigma ||
+        loc->y < sigma - 0.5 || loc->y > (double)worker->refine->height - 0.5 - sigma)
         flags |= ATM_LOC_AT_BORDER;
     if (on_masked(tile, spot))
         flags |= ATM_LOC_ON_MASKED;
@@ -123,13 +123,13 @@ static double most_uncertain(const struct atm_tile *tile, ptrdiff_t index, int k
 
 /* Standard deviation of parameter k: of the fit, and of not knowing how many emitters there are
  * (the variance of the mixture of explanations about the one that is reported). */
-static double uncertainty(const struct atm_refine *refine, ptrdiff_t index, int k) {
-    const struct atm_mark *mark = &refine->tile.marks[index];
-    double fitted = refine->spread[refine->tile.fit.parameters * index + k];
+static double uncertainty(const struct atm_refine_worker *worker, ptrdiff_t index, int k) {
+    const struct atm_mark *mark = &worker->tile.marks[index];
+    double fitted = worker->spread[worker->tile.fit.parameters * index + k];
     if (k > ATM_SPOT_AMPLITUDE)
         return fitted;
     double all = sqrt(fitted * fitted + mark->difference[k] / (1 + mark->doubt));
-    return fmin(all, most_uncertain(&refine->tile, index, k));
+    return fmin(all, most_uncertain(&worker->tile, index, k));
 }
 
 static double background_at(const struct atm_tile *tile, const struct atm_spot *spot) {
@@ -142,40 +142,41 @@ static double background_at(const struct atm_tile *tile, const struct atm_spot *
     return background;
 }
 
-static void set_widths(const struct atm_refine *refine, ptrdiff_t index, struct atm_loc *loc) {
-    const struct atm_spot *spot = &refine->tile.spots[index];
-    const int widths = refine->tile.psf.kind->widths;
-    loc->sx = loc->sy = refine->tile.psf.sigma_px;
+static void set_widths(const struct atm_refine_worker *worker, ptrdiff_t index,
+                       struct atm_loc *loc) {
+    const struct atm_spot *spot = &worker->tile.spots[index];
+    const int widths = worker->tile.psf.kind->widths;
+    loc->sx = loc->sy = worker->tile.psf.sigma_px;
     loc->sx_unc = loc->sy_unc = 0;
     if (widths == 0)
         return;
     loc->sx = spot->sx, loc->sy = spot->sy;
-    loc->sx_unc = uncertainty(refine, index, ATM_SPOT_SX);
-    loc->sy_unc = widths == 2 ? uncertainty(refine, index, ATM_SPOT_SY) : loc->sx_unc;
+    loc->sx_unc = uncertainty(worker, index, ATM_SPOT_SX);
+    loc->sy_unc = widths == 2 ? uncertainty(worker, index, ATM_SPOT_SY) : loc->sx_unc;
 }
 
-static struct atm_loc row(struct atm_refine *refine, const struct atm_refine_input *input,
+static struct atm_loc row(struct atm_refine_worker *worker, const struct atm_refine_input *input,
                           const struct atm_refine_area *area, ptrdiff_t index) {
-    struct atm_tile *tile = &refine->tile;
+    struct atm_tile *tile = &worker->tile;
     const struct atm_spot *spot = &tile->spots[index];
-    const double *sd = refine->spread + tile->fit.parameters * index;
+    const double *sd = worker->spread + tile->fit.parameters * index;
     struct atm_refine_scale scale = atm_refine_scale(input->noise);
     struct atm_loc loc = atm_loc_empty();
     loc.frame = input->frame;
     loc.x = spot->x + (double)area->columns.start, loc.y = spot->y + (double)area->rows.start;
-    loc.x_unc = uncertainty(refine, index, ATM_SPOT_X);
-    loc.y_unc = uncertainty(refine, index, ATM_SPOT_Y);
+    loc.x_unc = uncertainty(worker, index, ATM_SPOT_X);
+    loc.y_unc = uncertainty(worker, index, ATM_SPOT_Y);
     loc.photons = spot->amplitude * scale.gain,
-    loc.photons_unc = uncertainty(refine, index, ATM_SPOT_AMPLITUDE) * scale.gain;
+    loc.photons_unc = uncertainty(worker, index, ATM_SPOT_AMPLITUDE) * scale.gain;
     loc.background = (background_at(tile, spot) - scale.shift) * scale.gain;
-    loc.background_unc = refine->spread[tile->fit.parameters * tile->count] * scale.gain;
-    set_widths(refine, index, &loc);
+    loc.background_unc = worker->spread[tile->fit.parameters * tile->count] * scale.gain;
+    set_widths(worker, index, &loc);
     judge_fit(tile, index, &loc);
     loc.llr = (spot->amplitude / sd[2]) * (spot->amplitude / sd[2]);
     loc.chi2 = goodness(tile, &tile->fit.patches[index]);
     loc.iterations = tile->fit.iterations;
     loc.blocks = tile->marks[index].blocks;
-    loc.flags = flags_of(refine, &loc, index);
+    loc.flags = flags_of(worker, &loc, index);
     return loc;
 }
 
@@ -208,10 +209,9 @@ static bool belongs(const struct atm_refine_area *area, const struct atm_loc *lo
     return true;
 }
 
-static void copy_model(struct atm_refine *refine, struct atm_refine_scale scale,
-                       const struct atm_refine_area *area) {
+static void copy_model(struct atm_refine *refine, const struct atm_tile *tile,
+                       struct atm_refine_scale scale, const struct atm_refine_area *area) {
     const struct atm_refine_cut *rows = &area->rows, *columns = &area->columns;
-    const struct atm_tile *tile = &refine->tile;
     for (ptrdiff_t y = rows->core_start; y < rows->core_end; y++)
         for (ptrdiff_t x = columns->core_start; x < columns->core_end; x++) {
             ptrdiff_t at = (y - rows->start) * tile->width + x - columns->start;
@@ -233,20 +233,21 @@ static enum atm_status keep_strength(struct atm_refine *refine, double worth, st
     return ATM_OK;
 }
 
-enum atm_status atm_refine_report(struct atm_refine *refine, const struct atm_refine_input *input,
+enum atm_status atm_refine_report(struct atm_refine *refine, struct atm_refine_worker *worker,
+                                  const struct atm_refine_input *input,
                                   const struct atm_refine_area *area, ptrdiff_t first,
                                   struct atm_table *out, struct atm_err *err) {
-    struct atm_tile *tile = &refine->tile;
-    copy_model(refine, atm_refine_scale(input->noise), area);
+    struct atm_tile *tile = &worker->tile;
+    copy_model(refine, tile, atm_refine_scale(input->noise), area);
     if (!tile->count || !tile->fit.determined)
         return ATM_OK;
-    enum atm_status status = spread(refine, err);
+    enum atm_status status = spread(worker, err);
     ptrdiff_t others = out->count;
     for (ptrdiff_t i = 0; i < tile->count && !status; i++) {
         const double worth = strength(tile, i);
         if (worth < tile->threshold)
             continue;
-        struct atm_loc loc = row(refine, input, area, i);
+        struct atm_loc loc = row(worker, input, area, i);
         struct atm_table earlier = {.rows = out->rows, .count = others};
         if (!whole(&loc) || !belongs(area, &loc, &earlier, first))
             continue;

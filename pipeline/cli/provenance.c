@@ -66,6 +66,13 @@ const char *atm_provenance_identity(const char *text) {
     return start ? start : text;
 }
 
+bool atm_provenance_same_movie(const char *a, const char *b) {
+    static const char start[] = " movie xxh3 ";
+    enum { WHOLE = sizeof start - 1 + 16 };
+    a = a ? strstr(a, start) : NULL, b = b ? strstr(b, start) : NULL;
+    return a && b && !strncmp(a, b, WHOLE);
+}
+
 static size_t training_length(const char *text) {
     const char *end = strstr(text, calibrate_start);
     return end ? (size_t)(end + 1 - text) : strlen(text);

@@ -23,6 +23,9 @@ struct atm_provenance_input atm_provenance_camera(const struct atm_camera *camer
  * without the versions. Borrowed from text. */
 const char *atm_provenance_identity(const char *text);
 
+/* True when both come from the same movie; either may be NULL. */
+bool atm_provenance_same_movie(const char *a, const char *b);
+
 /* A model's provenance with another calibration: the [calibrate] section at its end is replaced or
  * added. old may be NULL. Owned by the caller; NULL if out of memory. */
 char *atm_provenance_calibrated(const char *old, const struct atm_config *config);

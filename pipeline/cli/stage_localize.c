@@ -115,6 +115,7 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
         follow ? ATM_OK : atm_stage_localize_provenance(source, model, config, &provenance, err);
     if (status)
         return status;
+    options.own_movie = atm_provenance_same_movie(model->provenance, provenance);
     atm_log(sink, ATM_LOG_INFO, follow ? "localizing as frames come; Ctrl-C ends" : "localizing");
     status = atm_localize_movie(
         source, model, &options, &config->refine, follow ? NULL : files->journal,

@@ -262,7 +262,7 @@ static void falls_are_taken_back(void **state) {
                   straight->curve[straight->curve_count - 1].validation);
     assert_true(straight->kept.falls >= 2);
     assert_true(straight->curve[straight->curve_count - 1].validation <
-                1.5 * straight->kept.held_out);
+                3 * straight->kept.held_out);
     run_to(stopped, &options, &set, STEPS / 2 + 1);
     const char *path = "test_atoms_fallen.h5";
     assert_int_equal(atm_model_save(stopped, path, true, &err), ATM_OK);

@@ -190,6 +190,12 @@ static void each_doubt_has_its_words(void **state) {
         if (level != cases[i].level || !strstr(text, cases[i].words))
             fail_msg("%zu: %s", i, text);
     }
+    struct atm_fit_numbers own = good; /* what the network has not learned, the fit has found */
+    char text[ATM_VERDICT_SIZE];
+    own.own_movie = true, own.sigma_px = 0.7, own.from_residual = 0.95;
+    assert_int_equal(atm_verdict(&own, text), ATM_FIT_PARTLY);
+    assert_null(strstr(text, "--model"));
+    assert_non_null(strstr(text, "train longer"));
 }
 
 int main(void) {
