@@ -84,6 +84,10 @@ void atm_source_digitise(const struct atm_source *source, float *image, ptrdiff_
  * waited. Before each chunk from then on: wait until it is complete, the movie has not grown for
  * input.follow_s, or the sink wants to stop; the info's frames and chunks are then up to there. */
 void atm_source_follow(struct atm_source *source, ptrdiff_t chunk, const struct atm_sink *sink);
+/* Frames that are there by now. */
+ptrdiff_t atm_source_there(struct atm_source *source);
+/* XXH3 of the frames as opened: what a movie that grows is known by. */
+enum atm_status atm_source_hash(struct atm_source *source, uint64_t *hash, struct atm_err *err);
 /* Rows in pixels of the source become such of the camera's whole field. */
 void atm_source_to_field(const struct atm_source *source, struct atm_loc *rows, ptrdiff_t count);
 void atm_source_close(struct atm_source **source);

@@ -249,17 +249,15 @@ static enum atm_status one_chunk(struct run *run, ptrdiff_t chunk, struct atm_jo
     if (!status)
         add_to_tally(run, count);
     const struct atm_journal_data done = journal_data(run, first, count);
-    if (!status && journal)
+    /* of a movie that grows, a part of a chunk may be more when the run is continued */
+    const bool whole = count == ATM_SOURCE_CHUNK || !run->follow;
+    if (!status && journal && whole)
         status =
             atm_journal_append(journal, table->rows + before, table->count - before, &done, err);
     return status;
 }
 
-/* A movie that grows: wait for the chunk. There may be none, at the end or where the user stops. */
-static enum atm_status more_frames(struct run *run, ptrdiff_t chunk, const struct atm_sink *sink,
-                                   struct atm_err *err) {
-    atm_source_follow(run->source, chunk, sink);
-    const ptrdiff_t frames = run->info->frames;
+static enum atm_status make_room(struct run *run, ptrdiff_t frames, struct atm_err *err) {
     if (frames <= run->room)
         return ATM_OK;
     struct atm_frame_fit *fits =
@@ -269,6 +267,13 @@ static enum atm_status more_frames(struct run *run, ptrdiff_t chunk, const struc
     run->fits = fits;
     run->room = 2 * frames;
     return ATM_OK;
+}
+
+/* A movie that grows: wait for the chunk. There may be none, at the end or where the user stops. */
+static enum atm_status more_frames(struct run *run, ptrdiff_t chunk, const struct atm_sink *sink,
+                                   struct atm_err *err) {
+    atm_source_follow(run->source, chunk, sink);
+    return make_room(run, run->info->frames, err);
 }
 
 static enum atm_status all_chunks(struct run *run, ptrdiff_t first_chunk,
@@ -444,6 +449,15 @@ static enum atm_status choose_threshold(struct run *run, const struct atm_refine
     return ATM_OK;
 }
 
+static enum atm_status open_journal(struct run *run, const char *path, const char *identity,
+                                    struct atm_table *table, struct atm_journal **journal,
+                                    struct atm_journal_state *state, struct atm_err *err) {
+    const ptrdiff_t there = atm_source_there(run->source);
+    enum atm_status status = make_room(run, there, err);
+    const struct atm_journal_data data = journal_data(run, 0, there);
+    return status ? status : atm_journal_open(path, identity, table, &data, journal, state, err);
+}
+
 enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_model *model,
                                    const struct atm_localize_options *options,
                                    const struct atm_refine_options *refine_options,
@@ -463,10 +477,8 @@ enum atm_status atm_localize_movie(struct atm_source *source, const struct atm_m
         status = choose_threshold(&run, refine_options, sink, err);
     if (!status && options->refine)
         status = create_workers(&run, refine_options, err);
-    if (!status && journal_path) {
-        const struct atm_journal_data data = journal_data(&run, 0, run.info->frames);
-        status = atm_journal_open(journal_path, identity, table, &data, &journal, &state, err);
-    }
+    if (!status && journal_path)
+        status = open_journal(&run, journal_path, identity, table, &journal, &state, err);
     if (!status && state.replaced)
         atm_log(sink, ATM_LOG_WARNING, "%s is of another run; localizing starts afresh",
                 journal_path);

@@ -4,6 +4,7 @@
 #include "noise_model.h"
 
 #include <gsl/gsl_sort_float.h>
+#include <gsl/gsl_statistics_float.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -122,8 +123,14 @@ void atm_source_follow(struct atm_source *s, ptrdiff_t chunk, const struct atm_s
     if (!s->options.follow)
         return;
     wait_for_frames(s, wanted, sink);
-    ptrdiff_t there = frames_there(s, wanted);
-    set_frames(s, atm_log_stopped(sink) ? chunk * ATM_SOURCE_CHUNK : there);
+    set_frames(s, atm_log_stopped(sink) ? chunk * ATM_SOURCE_CHUNK : frames_there(s, wanted));
+}
+
+ptrdiff_t atm_source_there(struct atm_source *s) {
+    if (!s->options.follow)
+        return s->info.frames;
+    atm_movie_refresh(&s->movie);
+    return frames_there(s, PTRDIFF_MAX);
 }
 
 enum atm_status atm_source_background(struct atm_source *s, const float *image, ptrdiff_t count,
@@ -269,13 +276,6 @@ static enum atm_status choose_frames(struct atm_source *s, const char *path, str
 
 /* ---- Camera ---- */
 
-static double mean_of(const float *values, ptrdiff_t n) {
-    double sum = 0;
-    for (ptrdiff_t i = 0; i < n; i++)
-        sum += (double)values[i];
-    return sum / (double)n;
-}
-
 static enum atm_status read_maps(struct atm_source *s, struct atm_err *err) {
     struct atm_source_info *info = &s->info;
     const struct {
@@ -312,9 +312,9 @@ static enum atm_status know_camera(struct atm_source *s, struct atm_err *err) {
     if (status)
         return status;
     if (s->pixel_gain)
-        info->camera.gain = mean_of(s->pixel_gain, pixels);
+        info->camera.gain = gsl_stats_float_mean(s->pixel_gain, 1, (size_t)pixels);
     if (s->variance)
-        info->camera.read_noise = sqrt(mean_of(s->variance, pixels));
+        info->camera.read_noise = sqrt(gsl_stats_float_mean(s->variance, 1, (size_t)pixels));
     info->photons = atm_camera_photons(&info->camera, &offset, &gain);
     if (s->variance && !info->photons)
         return atm_err_set(err, ATM_FAIL, "camera.variance_map needs camera.gain or gain_map");

@@ -30,6 +30,7 @@ static struct atm_config without_places(const struct atm_config *config) {
     clean.run.seed = config->run.seed;
     copy.run = clean.run;
     memcpy(copy.input.path, clean.input.path, sizeof copy.input.path);
+    copy.input.follow_s = clean.input.follow_s; /* when it ends the movie says */
     memcpy(copy.input.labels, clean.input.labels, sizeof copy.input.labels);
     memcpy(copy.train.from, clean.train.from, sizeof copy.train.from); /* its hash is, too */
     copy.camera.maps = clean.camera.maps; /* their hash is among the inputs */

@@ -63,6 +63,12 @@ enum atm_status atm_stage_open(const char *path, const struct atm_config *config
     return ATM_OK;
 }
 
+enum atm_status atm_stage_movie_hash(struct atm_source *source, const struct atm_config *config,
+                                     uint64_t *hash, struct atm_err *err) {
+    return config->input.follow ? atm_source_hash(source, hash, err)
+                                : atm_movie_hash(atm_source_movie(source), hash, err);
+}
+
 static enum atm_status learn_provenance(struct atm_source *source, const struct atm_config *config,
                                         const struct atm_model *start, char **text,
                                         struct atm_err *err) {
@@ -75,7 +81,7 @@ static enum atm_status learn_provenance(struct atm_source *source, const struct 
         inputs[count++] = (struct atm_provenance_input){"maps", info->maps_hash};
     if (info->estimated)
         inputs[count++] = atm_provenance_camera(&info->camera);
-    enum atm_status status = atm_movie_hash(atm_source_movie(source), &inputs[0].hash, err);
+    enum atm_status status = atm_stage_movie_hash(source, config, &inputs[0].hash, err);
     if (status)
         return status;
     *text =

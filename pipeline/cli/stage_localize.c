@@ -7,23 +7,28 @@
 #include <math.h>
 #include <unistd.h>
 
-enum atm_status atm_stage_localize_provenance(struct atm_source *source,
-                                              const struct atm_model *model,
-                                              const struct atm_config *config, char **provenance,
-                                              struct atm_err *err) {
+static enum atm_status describe_run(const struct atm_source *source, uint64_t movie,
+                                    const struct atm_model *model, const struct atm_config *config,
+                                    char **provenance, struct atm_err *err) {
     const struct atm_source_info *info = atm_source_info(source);
-    struct atm_provenance_input inputs[4] = {{"movie", 0},
+    struct atm_provenance_input inputs[4] = {{"movie", movie},
                                              {"model", atm_provenance_model_hash(model)}};
     int count = 2;
     if (info->maps_hash)
         inputs[count++] = (struct atm_provenance_input){"maps", info->maps_hash};
     if (info->estimated)
         inputs[count++] = atm_provenance_camera(&info->camera);
-    enum atm_status status = atm_movie_hash(atm_source_movie(source), &inputs[0].hash, err);
-    if (status)
-        return status;
     *provenance = atm_provenance_create(config, ATM_SECTIONS_LOCALIZE, inputs, count);
     return *provenance ? ATM_OK : atm_err_memory(err, "the provenance");
+}
+
+enum atm_status atm_stage_localize_provenance(struct atm_source *source,
+                                              const struct atm_model *model,
+                                              const struct atm_config *config, char **provenance,
+                                              struct atm_err *err) {
+    uint64_t movie;
+    enum atm_status status = atm_stage_movie_hash(source, config, &movie, err);
+    return status ? status : describe_run(source, movie, model, config, provenance, err);
 }
 
 static void describe_movie(struct atm_source *source, struct atm_table *table) {
@@ -107,21 +112,23 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
                                    struct atm_err *err) {
     struct atm_localize_summary summary = {0};
     char *provenance = NULL;
-    /* A movie that grows is another one when it has grown: no journal, and its hash at the end. */
     const bool follow = config->input.follow;
     struct atm_localize_options options = config->localize;
     options.follow = follow;
-    enum atm_status status =
-        follow ? ATM_OK : atm_stage_localize_provenance(source, model, config, &provenance, err);
+    enum atm_status status = atm_stage_localize_provenance(source, model, config, &provenance, err);
     if (status)
         return status;
     options.own_movie = atm_provenance_same_movie(model->provenance, provenance);
     atm_log(sink, ATM_LOG_INFO, follow ? "localizing as frames come; Ctrl-C ends" : "localizing");
-    status = atm_localize_movie(
-        source, model, &options, &config->refine, follow ? NULL : files->journal,
-        follow ? NULL : atm_provenance_identity(provenance), sink, table, &summary, err);
-    if (!status && follow)
-        status = atm_stage_localize_provenance(source, model, config, &provenance, err);
+    status = atm_localize_movie(source, model, &options, &config->refine, files->journal,
+                                atm_provenance_identity(provenance), sink, table, &summary, err);
+    if (!status && follow) { /* it has grown, and the table is of all of it */
+        uint64_t movie;
+        atm_mem_free(provenance), provenance = NULL;
+        status = atm_movie_hash(atm_source_movie(source), &movie, err);
+        if (!status)
+            status = describe_run(source, movie, model, config, &provenance, err);
+    }
     if (status == ATM_STOPPED)
         atm_err_set(err, ATM_STOPPED, "the frames done are kept in %s; the same command continues",
                     files->journal);
@@ -144,7 +151,7 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
     if (!status)
         status = write_psf(atm_source_info(source), &summary.psf, table->provenance,
                            files->tables[0], sink, err);
-    if (!status && !follow)
+    if (!status)
         unlink(files->journal);
     atm_fit_record_free(&summary.fit);
     atm_psf_learned_free(&summary.psf);

@@ -42,6 +42,9 @@ enum atm_status atm_stage_localize_provenance(struct atm_source *source,
                                               const struct atm_model *model,
                                               const struct atm_config *config, char **provenance,
                                               struct atm_err *err);
+/* What the movie is known by: whole, or while it grows by the frames that it was opened with. */
+enum atm_status atm_stage_movie_hash(struct atm_source *source, const struct atm_config *config,
+                                     uint64_t *hash, struct atm_err *err);
 
 /* Tables scored against one truth. Zero-initialise by atm_stage_score_open. */
 struct atm_scored {

@@ -34,6 +34,30 @@ if wait $writer; then
     cmp -s grown.px.csv whole.px.csv || fail "a movie that grew gives other localizations"
     [ "$(tail -n 1 grown.px.csv | cut -d, -f1)" -gt 150 ] || fail "the last frames were not waited for"
 fi
+# Killed while it follows, it goes on when the movie has grown, to the bytes of a run that nothing disturbed; a training that
+# was done is not done again.
+own=(--follow "${options[@]}" --set input.follow_frames=64 --set train.steps=20)
+succeeds "a part" "$atomloc" convert movie.h5 part.tif --set input.frame_count=140
+mkdir undisturbed killed
+cp movie.tif undisturbed/live.tif
+cp part.tif killed/live.tif
+succeeds "undisturbed" "$atomloc" localize undisturbed/live.tif -o undisturbed/locs.hdf5 "${own[@]}" --set input.follow_s=0.3
+"$atomloc" localize killed/live.tif -o killed/locs.hdf5 "${own[@]}" --set input.follow_s=600 2>/dev/null &
+runner=$!
+for _ in $(seq 300); do # two chunks of 64 frames; the rest is not one
+    [ "$(stat -c %s killed/locs.journal 2>/dev/null || echo 0)" -gt 1000 ] && break
+    sleep 0.1
+done
+sleep 1
+kill -KILL $runner
+wait $runner 2>/dev/null
+cp movie.tif killed/live.tif
+"$atomloc" localize killed/live.tif -o killed/locs.hdf5 -c "$source_folder/tests/cli/tiny.ini" "${own[@]:0:1}" "${own[@]:4}" \
+    --set input.follow_s=0.3 2>stderr || fail "a movie followed again: $(tail -n 1 stderr)"
+grep -q '128 frames are done already' stderr || fail "followed again from the start: $(cat stderr)"
+grep -q 'reused' stderr || fail "trained again on the same first frames"
+diff -rq undisturbed killed >differences || fail "followed again: $(cat differences)"
+
 "$atomloc" localize movie.tif -o stopped.px.csv "${follow[@]}" --set input.follow_s=600 2>stderr &
 runner=$!
 for _ in $(seq 100); do # the progress of the last chunk
