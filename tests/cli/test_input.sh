@@ -34,6 +34,17 @@ if wait $writer; then
     cmp -s grown.px.csv whole.px.csv || fail "a movie that grew gives other localizations"
     [ "$(tail -n 1 grown.px.csv | cut -d, -f1)" -gt 150 ] || fail "the last frames were not waited for"
 fi
+# followed JOURNAL: waits until two chunks of 64 frames are in it; what is left of the movie is not one.
+followed() {
+    local size=0 before=-1
+    for _ in $(seq 100); do
+        [ "$size" -gt 1000 ] && [ "$size" -eq "$before" ] && return
+        sleep 0.5
+        before=$size size=$(stat -c %s "$1" 2>/dev/null || echo 0)
+    done
+    fail "$1 has not come"
+}
+
 # Killed while it follows, it goes on when the movie has grown, to the bytes of a run that nothing disturbed; a training that
 # was done is not done again.
 own=(--follow "${options[@]}" --set input.follow_frames=64 --set train.steps=20)
@@ -44,11 +55,7 @@ cp part.tif killed/live.tif
 succeeds "undisturbed" "$atomloc" localize undisturbed/live.tif -o undisturbed/locs.hdf5 "${own[@]}" --set input.follow_s=0.3
 "$atomloc" localize killed/live.tif -o killed/locs.hdf5 "${own[@]}" --set input.follow_s=600 2>/dev/null &
 runner=$!
-for _ in $(seq 300); do # two chunks of 64 frames; the rest is not one
-    [ "$(stat -c %s killed/locs.journal 2>/dev/null || echo 0)" -gt 1000 ] && break
-    sleep 0.1
-done
-sleep 1
+followed killed/locs.journal
 kill -KILL $runner
 wait $runner 2>/dev/null
 cp movie.tif killed/live.tif
@@ -60,11 +67,7 @@ diff -rq undisturbed killed >differences || fail "followed again: $(cat differen
 
 "$atomloc" localize movie.tif -o stopped.px.csv "${follow[@]}" --set input.follow_s=600 2>stderr &
 runner=$!
-for _ in $(seq 100); do # the progress of the last chunk
-    grep -q '160/160\|frames come' stderr && break
-    sleep 0.1
-done
-sleep 2
+followed stopped.journal
 kill -INT $runner
 wait $runner || fail "Ctrl-C while waiting is not the end of the movie: exit code $?"
 [ -s stopped.px.csv ] && [ -e stopped.png ] || fail "Ctrl-C while waiting writes no table"
