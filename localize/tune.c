@@ -101,10 +101,15 @@ enum atm_status atm_tune_noise(const float *residual, const float *model, ptrdif
     return ATM_OK;
 }
 
+/* So many tell the variance of each bin to one per cent; frames beyond are skipped, evenly. */
+enum { NOISE_PIXELS = 500000 };
+
 /* Refine the sample and measure its residuals. */
 enum atm_status atm_tune_noise_of(struct atm_refine *refine, const struct atm_frame_sample *f,
                                   struct atm_noise *noise, struct atm_err *err) {
-    size_t total = (size_t)(f->count * f->pixels);
+    const ptrdiff_t most = (NOISE_PIXELS + f->pixels - 1) / f->pixels;
+    const ptrdiff_t frames = f->count < most ? f->count : most;
+    size_t total = (size_t)(frames * f->pixels);
     float *residual = atm_mem_alloc(total, 2 * sizeof *residual);
     if (!residual)
         return atm_err_memory(err, "the noise");
@@ -112,12 +117,13 @@ enum atm_status atm_tune_noise_of(struct atm_refine *refine, const struct atm_fr
     struct atm_table found;
     atm_table_init(&found);
     enum atm_status status = ATM_OK;
-    for (ptrdiff_t t = 0; !status && t < f->count; t++) {
-        status = atm_refine_frame(refine, &f->inputs[t], &found, err);
+    for (ptrdiff_t k = 0; !status && k < frames; k++) {
+        const struct atm_refine_input *input = &f->inputs[k * f->count / frames];
+        status = atm_refine_frame(refine, input, &found, err);
         const float *expected = atm_refine_model(refine);
         for (ptrdiff_t i = 0; !status && i < f->pixels; i++) {
-            model[t * f->pixels + i] = expected[i];
-            residual[t * f->pixels + i] = f->inputs[t].image[i] - expected[i];
+            model[k * f->pixels + i] = expected[i];
+            residual[k * f->pixels + i] = input->image[i] - expected[i];
         }
     }
     if (!status)
