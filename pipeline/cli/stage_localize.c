@@ -27,7 +27,7 @@ enum atm_status atm_stage_localize_provenance(struct atm_source *source,
                                               const struct atm_config *config, char **provenance,
                                               struct atm_err *err) {
     uint64_t movie;
-    enum atm_status status = atm_stage_movie_hash(source, config, &movie, err);
+    enum atm_status status = atm_movie_hash(atm_source_movie(source), &movie, err);
     return status ? status : describe_run(source, movie, model, config, provenance, err);
 }
 
@@ -115,7 +115,10 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
     const bool follow = config->input.follow;
     struct atm_localize_options options = config->localize;
     options.follow = follow;
-    enum atm_status status = atm_stage_localize_provenance(source, model, config, &provenance, err);
+    uint64_t movie;
+    enum atm_status status = atm_stage_movie_hash(source, config, &movie, err);
+    if (!status)
+        status = describe_run(source, movie, model, config, &provenance, err);
     if (status)
         return status;
     options.own_movie = atm_provenance_same_movie(model->provenance, provenance);
@@ -123,11 +126,8 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
     status = atm_localize_movie(source, model, &options, &config->refine, files->journal,
                                 atm_provenance_identity(provenance), sink, table, &summary, err);
     if (!status && follow) { /* it has grown, and the table is of all of it */
-        uint64_t movie;
         atm_mem_free(provenance), provenance = NULL;
-        status = atm_movie_hash(atm_source_movie(source), &movie, err);
-        if (!status)
-            status = describe_run(source, movie, model, config, &provenance, err);
+        status = atm_stage_localize_provenance(source, model, config, &provenance, err);
     }
     if (status == ATM_STOPPED)
         atm_err_set(err, ATM_STOPPED, "the frames done are kept in %s; the same command continues",

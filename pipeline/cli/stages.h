@@ -37,7 +37,7 @@ enum atm_status atm_stage_localize(struct atm_source *source, const struct atm_m
                                    const struct atm_localize_files *files,
                                    const struct atm_sink *sink, struct atm_table *table,
                                    struct atm_err *err);
-/* What decides the localizations, as text. Owned by the caller (atm_mem_free). */
+/* What decides the localizations of the movie as it is now, as text. Owned by the caller (atm_mem_free). */
 enum atm_status atm_stage_localize_provenance(struct atm_source *source,
                                               const struct atm_model *model,
                                               const struct atm_config *config, char **provenance,
