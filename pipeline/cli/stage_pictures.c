@@ -25,6 +25,13 @@ static int64_t typical_frame(const struct atm_table *table, int64_t fallback) {
     return table->count ? table->rows[table->count / 2].frame : fallback;
 }
 
+static float brightest(const float *image, ptrdiff_t pixels) {
+    float most = 0;
+    for (ptrdiff_t i = 0; i < pixels; i++)
+        most = image[i] > most ? image[i] : most;
+    return most;
+}
+
 /* Images for the panels: input, reconstruction, blocks. */
 static enum atm_status draw_blocks(struct atm_source *source, const struct atm_model *model,
                                    const struct atm_table *table, const struct atm_table *truth,
@@ -57,8 +64,10 @@ static enum atm_status draw_blocks(struct atm_source *source, const struct atm_m
         panels[1].ring_count = real.end - real.first;
     }
     for (int i = 0; i < BLOCKS; i++) {
-        panels[3 + i] =
-            (struct atm_panel){.image = blocks + i * pixels, .caption = captions[3 + i]};
+        /* one spot in an empty frame: quantiles would show its foot as white */
+        panels[3 + i] = (struct atm_panel){.image = blocks + i * pixels,
+                                           .hi = (double)brightest(blocks + i * pixels, pixels),
+                                           .caption = captions[3 + i]};
         snprintf(captions[3 + i], sizeof captions[3 + i], "block %d", i + 1);
     }
     const struct atm_panel_sheet sheet = {.panels = panels,
