@@ -75,7 +75,9 @@ static const struct atm_key train_keys[] = {
     ATM_KEY(TRAIN, batch, INT, "16", 1, 4096, "", "patches a step"),
     ATM_KEY(TRAIN, patch_px, INT, "32", 8, 4096, "px",
             "side of the training patches; smaller frames are taken whole"),
-    ATM_KEY(TRAIN, rate, DOUBLE, "2e-3", 1e-9, 1, "", "learning rate after warm-up"),
+    ATM_KEY(TRAIN, rate, DOUBLE, "2e-3", 1e-9, 1, "",
+            "learning rate after warm-up; halved each time that the held-out error rises to three "
+            "times its least, where training then goes back to"),
     ATM_KEY(TRAIN, warmup_steps, INT, "50", 0, 1e9, "", "steps of linear warm-up"),
     ATM_KEY(TRAIN, decay_fraction, DOUBLE, "0.4", 0, 1, "",
             "last part of the steps, in which the rate falls to 0 as a cosine"),
