@@ -173,11 +173,7 @@ static enum atm_status refine_chunk(struct run *run, ptrdiff_t first, ptrdiff_t 
         enum atm_status status =
             refine_one(run, run->workers[omp_get_thread_num()], t, frame, &own);
 #pragma omp critical
-        if (status && !result) {
-            result = status;
-            if (err)
-                *err = own;
-        }
+        atm_err_first(&result, err, status, &own);
     }
     return result;
 }

@@ -99,11 +99,7 @@ static enum atm_status fit_frames(struct lesson *lesson, enum part part, struct 
             continue;
         enum atm_status status = fit_one(lesson, lesson->workers[omp_get_thread_num()], t, &own);
 #pragma omp critical
-        if (status && !result) {
-            result = status;
-            if (err)
-                *err = own;
-        }
+        atm_err_first(&result, err, status, &own);
     }
     return result;
 }

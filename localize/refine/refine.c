@@ -199,11 +199,7 @@ enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_ref
         {
             if (!solved && !status)
                 solved = atm_refine_report(refine, worker, &known, &area, first, out, &own);
-            if (solved && !status) {
-                status = solved;
-                if (err)
-                    *err = own;
-            }
+            atm_err_first(&status, err, solved, &own);
         }
     }
     return status;

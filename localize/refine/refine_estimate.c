@@ -89,11 +89,7 @@ static double deviance_at(double sigma_px, void *context) {
                 if (!status && fit->determined)
                     sum += fit->objective + ADJUSTMENT * (atm_envelope_log_det(&fit->factor) +
                                                           2 * (double)fit->count * log(sigma_px));
-                if (status && !p->status) {
-                    p->status = status;
-                    if (p->err)
-                        *p->err = own;
-                }
+                atm_err_first(&p->status, p->err, status, &own);
             }
         }
     }

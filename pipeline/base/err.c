@@ -30,6 +30,15 @@ enum atm_status atm_err_prefix(struct atm_err *err, const char *format, ...) {
     return err->status;
 }
 
+void atm_err_first(enum atm_status *first, struct atm_err *err, enum atm_status status,
+                   const struct atm_err *own) {
+    if (!status || *first)
+        return;
+    *first = status;
+    if (err)
+        *err = *own;
+}
+
 enum atm_status atm_err_memory(struct atm_err *err, const char *what) {
     return atm_err_set(err, ATM_FAIL, "out of memory for %s", what);
 }

@@ -47,7 +47,7 @@ followed() {
 
 # Killed while it follows, it goes on when the movie has grown, to the bytes of a run that nothing disturbed; a training that
 # was done is not done again.
-own=(--follow "${options[@]}" --set input.follow_frames=64 --set train.steps=20)
+own=(--follow -c "$source_folder/tests/cli/tiny.ini" --set input.follow_frames=64 --set train.steps=20)
 succeeds "a part" "$atomloc" convert movie.h5 part.tif --set input.frame_count=140
 mkdir undisturbed killed
 cp movie.tif undisturbed/live.tif
@@ -59,7 +59,7 @@ followed killed/locs.journal
 kill -KILL $runner
 wait $runner 2>/dev/null
 cp movie.tif killed/live.tif
-"$atomloc" localize killed/live.tif -o killed/locs.hdf5 -c "$source_folder/tests/cli/tiny.ini" "${own[@]:0:1}" "${own[@]:4}" \
+"$atomloc" localize killed/live.tif -o killed/locs.hdf5 "${own[@]}" \
     --set input.follow_s=0.3 2>stderr || fail "a movie followed again: $(tail -n 1 stderr)"
 grep -qE '(64|128) frames are done already' stderr || fail "followed again from the start: $(cat stderr)"
 grep -q 'reused' stderr || fail "trained again on the same first frames"

@@ -3,7 +3,9 @@
 #ifndef NET_REF_H
 #define NET_REF_H
 
+#include "mem.h"
 #include "net.h"
+#include "rng.h"
 
 #include <assert.h>
 #include <math.h>
@@ -14,6 +16,16 @@ struct ref_tensor {
     ptrdiff_t n, c, h, w;
     double *data; /* owned */
 };
+
+/* From -1 to 1. Owned by the caller. */
+static inline float *random_floats(ptrdiff_t count, uint64_t index) {
+    struct atm_rng rng;
+    atm_rng_init(&rng, 8, ATM_RNG_TEST, index);
+    float *data = atm_mem_alloc((size_t)count, sizeof *data);
+    for (ptrdiff_t i = 0; i < count; i++)
+        data[i] = (float)(2 * atm_rng_uniform(&rng) - 1);
+    return data;
+}
 
 static inline struct ref_tensor ref_create(ptrdiff_t n, ptrdiff_t c, ptrdiff_t h, ptrdiff_t w) {
     struct ref_tensor t = {n, c, h, w, calloc((size_t)(n * c * h * w), sizeof(double))};

@@ -31,15 +31,6 @@ static const struct shape shapes[] = {
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
-static float *random_floats(ptrdiff_t count, uint64_t index) {
-    struct atm_rng rng;
-    atm_rng_init(&rng, 8, ATM_RNG_TEST, index);
-    float *data = atm_mem_alloc((size_t)count, sizeof *data);
-    for (ptrdiff_t i = 0; i < count; i++)
-        data[i] = (float)(2 * atm_rng_uniform(&rng) - 1);
-    return data;
-}
-
 static double *to_double(ptrdiff_t count, const float *from) {
     double *data = atm_mem_alloc((size_t)count, sizeof *data);
     for (ptrdiff_t i = 0; i < count; i++)

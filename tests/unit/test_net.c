@@ -125,15 +125,6 @@ static void must(enum atm_status status, const struct atm_err *err) {
         fail_msg("%s", err->text);
 }
 
-static float *random_floats(ptrdiff_t count, uint64_t index) {
-    struct atm_rng rng;
-    atm_rng_init(&rng, 7, ATM_RNG_TEST, index);
-    float *data = atm_mem_alloc((size_t)count, sizeof *data);
-    for (ptrdiff_t i = 0; i < count; i++)
-        data[i] = (float)(2 * atm_rng_uniform(&rng) - 1);
-    return data;
-}
-
 struct setup {
     const struct test_case *test;
     struct atm_plan_size size;

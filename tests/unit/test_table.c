@@ -1,4 +1,4 @@
-/* Tables in memory, and as HDF5 (Picasso, stack with truth). With a folder as argument the program
+/* Tables as HDF5 (Picasso, stack with truth). With a folder as argument the program
  * writes one known emitter per format there instead, for programs that read as others do. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,52 +54,6 @@ static void assert_row(const struct atm_loc *a, const struct atm_loc *b) {
     assert_int_equal(a->id, b->id);
     assert_int_equal(a->flags, b->flags);
     assert_int_equal(a->blocks, b->blocks);
-}
-
-static void rows_start_unknown(void **state) {
-    (void)state;
-    struct atm_loc row = atm_loc_empty();
-    assert_true(isnan(row.x) && isnan(row.chi2) && row.id == -1 && row.flags == 0);
-}
-
-static void append_survives_growth_from_itself(void **state) {
-    (void)state;
-    struct atm_table table;
-    struct atm_loc row = odd_row(0, 1.5, 2.5);
-    atm_table_init(&table);
-    for (int i = 0; i < 1000; i++) {
-        row.frame = i;
-        assert_int_equal(atm_table_append(&table, i ? &table.rows[0] : &row, NULL), ATM_OK);
-        table.rows[i].frame = i;
-    }
-    assert_int_equal(table.count, 1000);
-    assert_int_equal(table.rows[999].frame, 999);
-    assert_true(table.rows[777].x == 1.5);
-    atm_table_free(&table);
-    assert_null(table.rows);
-}
-
-static void sort_is_stable_by_frame_y_x(void **state) {
-    (void)state;
-    struct atm_table table;
-    atm_table_init(&table);
-    for (int i = 0; i < 500; i++) {
-        struct atm_loc row =
-            odd_row(i * 37 % 11, i * 17 % 5, i * 23 % 7 == 6 ? NAN : (double)(i * 23 % 7));
-        row.id = i;
-        assert_int_equal(atm_table_append(&table, &row, NULL), ATM_OK);
-    }
-    atm_table_sort(&table);
-    for (ptrdiff_t i = 1; i < table.count; i++) {
-        const struct atm_loc *a = &table.rows[i - 1], *b = &table.rows[i];
-        double ya = isnan(a->y) ? 1e9 : a->y, yb = isnan(b->y) ? 1e9 : b->y;
-        assert_true(a->frame <= b->frame);
-        if (a->frame == b->frame)
-            assert_true(ya <= yb);
-        if (a->frame == b->frame && ya == yb)
-            assert_true(a->x < b->x || (a->x == b->x && a->id < b->id));
-    }
-    atm_table_free(&table);
 }
 
 static void remove_table(const char *stem) {
@@ -498,9 +452,6 @@ int main(int argc, char **argv) {
     if (argc > 1)
         return write_samples(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_start_unknown),
-        cmocka_unit_test(append_survives_growth_from_itself),
-        cmocka_unit_test(sort_is_stable_by_frame_y_x),
         cmocka_unit_test(picasso_round_trip_is_exact),
         cmocka_unit_test(rows_that_picasso_drops_are_not_in_locs),
         cmocka_unit_test(unknown_columns_stay_unknown),
