@@ -264,7 +264,9 @@ enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder
     enum atm_status status = atm_frame_sample_spread(source, seeder, MAX_FRAMES, &f, err);
     if (!status)
         status = atm_tune_create_refine(info, options, tuning, &refine, err);
-    for (int round = 0; !status && round < ROUNDS; round++) {
+    const int rounds =
+        info->photons ? 1 : ROUNDS; /* an unknown camera's noise and sigma, in turn */
+    for (int round = 0; !status && round < rounds; round++) {
         atm_frame_sample_tell(&f, tuning);
         if (isnan(options->sigma_px))
             status = atm_refine_estimate_sigma(refine, f.inputs, f.count, &tuning->sigma_px, err);

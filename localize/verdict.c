@@ -4,15 +4,16 @@
 #include <stdio.h>
 
 /* Limits: beyond the first it fits partly, beyond the second it does not. Of widths: atoms are a
- * tenth wider or narrower than the spots that they learned from; the others are those of the
- * report's goodness of fit, or factors that nobody would call small. */
+ * tenth wider or narrower than the spots that they learned from, and half or twice only where there
+ * is no one width to learn; the others are those of the report's goodness of fit, or factors that
+ * nobody would call small. */
 struct limits {
     double partly, fails;
 };
-static const struct limits width_limits = {1.25, 1.4}, deviance_limits = {1.15, 1.5},
-                           unexplained_limits = {0.05, 0.2}, photons_limits = {2, 5},
-                           background_limits = {3, INFINITY}, missed_limits = {0.5, 0.9},
-                           area_limits = {0.1, 0.5};
+static const struct limits width_limits = {1.25, 1.4}, own_width_limits = {1.25, 2},
+                           deviance_limits = {1.15, 1.5}, unexplained_limits = {0.05, 0.2},
+                           photons_limits = {2, 5}, background_limits = {3, INFINITY},
+                           missed_limits = {0.5, 0.9}, area_limits = {0.1, 0.5};
 static const double QUIET = 0.85;    /* deviance below this: the noise is less than believed */
 static const double SIGNIFICANT = 5; /* standard deviations */
 static const double BAD_TILE = 1.3;
@@ -35,8 +36,8 @@ static bool judge(double value, struct limits limits, struct finding *finding) {
     return true;
 }
 
-/* What a model does not know of the movie that it was trained on the fit still finds: its widths
- * are the movie's, and it looks for emitters in the residual. */
+/* What a model does not know of its own movie the fit still finds, which looks for emitters in the
+ * residual and learns brightness from the movie. */
 static void excuse_own(const struct atm_fit_numbers *n, struct finding *finding) {
     if (n->own_movie)
         finding->level = ATM_FIT_PARTLY;
@@ -53,11 +54,16 @@ static const char *learn_more(const struct atm_fit_numbers *n) {
 
 static bool width(const struct atm_fit_numbers *n, struct finding *finding) {
     const double ratio = n->sigma_px / n->model_sigma_px;
-    if (!judge(fmax(ratio, 1 / ratio), width_limits, finding))
+    if (!judge(fmax(ratio, 1 / ratio), n->own_movie ? own_width_limits : width_limits, finding))
         return false;
-    excuse_own(n, finding);
-    SAY("the movie's spots have a sigma of %.2f px, the model's atoms of %.2f px; %s", n->sigma_px,
-        n->model_sigma_px, learn_more(n));
+    if (n->own_movie && finding->level == ATM_FIT_FAILS)
+        SAY("no one PSF explains this movie (the network's atoms have a sigma of %.2f px, the "
+            "fit's of %.2f px): a PSF that changes with depth, as for 3-D, out of focus light, or "
+            "structures other than emitters",
+            n->model_sigma_px, n->sigma_px);
+    else
+        SAY("the movie's spots have a sigma of %.2f px, the model's atoms of %.2f px; %s",
+            n->sigma_px, n->model_sigma_px, learn_more(n));
     return true;
 }
 
@@ -65,9 +71,10 @@ static bool brightness(const struct atm_fit_numbers *n, struct finding *finding)
     const double factor = n->photons_factor;
     if (!judge(fmax(factor, 1 / factor), photons_limits, finding))
         return false;
-    SAY("the emitters are %.2g times as bright as those it was trained on; train on this "
-        "movie (leave out --model), and look at camera.gain",
-        factor);
+    excuse_own(n, finding);
+    SAY("the emitters are %.2g times as bright as those it was trained on; %s, and look at "
+        "camera.gain",
+        factor, learn_more(n));
     return true;
 }
 

@@ -7,12 +7,13 @@
 double atm_brightness_dim(double d, double sd, double *rise, double *bend) {
     double z = (d + sd * sd) / sd;
     bool far_below = z < -30; /* GSL calls underflow an error */
+    const double log_tail = far_below ? 0 : gsl_sf_log_erfc(z * M_SQRT1_2) - M_LN2;
     if (rise) {
-        double hazard = far_below ? 0 : gsl_sf_hazard(z);
+        double hazard = exp(-0.5 * z * z - log_tail) / sqrt(2 * M_PI);
         *rise = 1 - hazard / sd;
         *bend = fmax(0, hazard * (hazard - z) / (sd * sd));
     }
-    return d + 0.5 * sd * sd + (far_below ? 0 : gsl_sf_log_erfc(z * M_SQRT1_2) - M_LN2);
+    return d + 0.5 * sd * sd + log_tail;
 }
 
 double atm_brightness_penalty(const struct atm_brightness *brightness, double log_value,

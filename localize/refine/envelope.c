@@ -10,14 +10,18 @@ enum atm_status atm_envelope_resize(struct atm_envelope *matrix, ptrdiff_t size,
         size_t rows = (size_t)size + (size_t)size / 2;
         ptrdiff_t *first = atm_mem_alloc(rows, sizeof *first);
         ptrdiff_t *start = atm_mem_alloc(rows, sizeof *start);
-        if (!first || !start) {
+        double *inverse = atm_mem_alloc(rows, sizeof *inverse);
+        if (!first || !start || !inverse) {
             atm_mem_free(first);
             atm_mem_free(start);
+            atm_mem_free(inverse);
             return atm_err_memory(err, "the rows of a normal matrix");
         }
         atm_mem_free(matrix->first);
         atm_mem_free(matrix->start);
-        matrix->first = first, matrix->start = start, matrix->row_capacity = (ptrdiff_t)rows;
+        atm_mem_free(matrix->inverse);
+        matrix->first = first, matrix->start = start, matrix->inverse = inverse;
+        matrix->row_capacity = (ptrdiff_t)rows;
     }
     matrix->size = size;
     return ATM_OK;
@@ -37,14 +41,13 @@ enum atm_status atm_envelope_layout(struct atm_envelope *matrix, struct atm_err 
         atm_mem_free(matrix->values);
         matrix->values = values, matrix->value_capacity = (ptrdiff_t)room;
     }
-    if (total)
-        memset(matrix->values, 0, (size_t)total * sizeof *matrix->values);
     return ATM_OK;
 }
 
 void atm_envelope_free(struct atm_envelope *matrix) {
     atm_mem_free(matrix->first);
     atm_mem_free(matrix->start);
+    atm_mem_free(matrix->inverse);
     atm_mem_free(matrix->values);
     *matrix = (struct atm_envelope){0};
 }
@@ -58,21 +61,102 @@ dot(const double *restrict a, const double *restrict b, ptrdiff_t from, ptrdiff_
     return sum;
 }
 
+/* ---- Three rows by three columns at a time: six loads for nine products instead of eighteen ----
+ */
+
+enum { TRIPLE = 3, WIDTH = 4 };
+typedef double vec __attribute__((vector_size(8 * WIDTH), aligned(8), may_alias));
+
+/* Leading rows that come in threes with a common first column, which begins such a three itself:
+ * those of spots with three parameters. */
+static ptrdiff_t rows_in_threes(const struct atm_envelope *matrix) {
+    const ptrdiff_t *first = matrix->first;
+    ptrdiff_t i = 0;
+    while (i + TRIPLE <= matrix->size && first[i] % TRIPLE == 0 && first[i + 1] == first[i] &&
+           first[i + 2] == first[i])
+        i += TRIPLE;
+    return i;
+}
+
+/* out[k][m] = dot(a[k], b[m]) */
+static inline __attribute__((always_inline)) void dots(double *const a[TRIPLE],
+                                                       double *const b[TRIPLE], ptrdiff_t from,
+                                                       ptrdiff_t to, double out[TRIPLE][TRIPLE]) {
+    vec sum[TRIPLE][TRIPLE];
+    ptrdiff_t t = from;
+#pragma GCC unroll 3
+    for (int k = 0; k < TRIPLE; k++)
+#pragma GCC unroll 3
+        for (int m = 0; m < TRIPLE; m++)
+            sum[k][m] = (vec){0};
+    for (; t + WIDTH <= to; t += WIDTH)
+#pragma GCC unroll 3
+        for (int k = 0; k < TRIPLE; k++)
+#pragma GCC unroll 3
+            for (int m = 0; m < TRIPLE; m++)
+                sum[k][m] += *(const vec *)(a[k] + t) * *(const vec *)(b[m] + t);
+#pragma GCC unroll 3
+    for (int k = 0; k < TRIPLE; k++)
+#pragma GCC unroll 3
+        for (int m = 0; m < TRIPLE; m++) {
+            const vec s = sum[k][m];
+            out[k][m] = (s[0] + s[1]) + (s[2] + s[3]);
+            for (ptrdiff_t rest = t; rest < to; rest++)
+                out[k][m] += a[k][rest] * b[m][rest];
+        }
+}
+
+static inline __attribute__((always_inline)) bool factor_row(const struct atm_envelope *matrix,
+                                                             double damping, ptrdiff_t i,
+                                                             ptrdiff_t from,
+                                                             struct atm_envelope *factor) {
+    const ptrdiff_t *first = matrix->first;
+    const double *a = atm_envelope_row(matrix, i);
+    double *l = atm_envelope_row(factor, i);
+    for (ptrdiff_t j = from; j < i; j++) {
+        const double *lj = atm_envelope_row(factor, j);
+        ptrdiff_t begin = first[i] > first[j] ? first[i] : first[j];
+        l[j] = (a[j] - dot(l, lj, begin, j)) * factor->inverse[j];
+    }
+    double pivot = a[i] * (1 + damping) - dot(l, l, first[i], i);
+    if (!(pivot > 1e-14 * a[i]))
+        return false;
+    l[i] = sqrt(pivot), factor->inverse[i] = 1 / l[i];
+    return true;
+}
+
+/* Rows i to i + 2 of the factor left of column i. */
+static inline __attribute__((always_inline)) void
+factor_three(const struct atm_envelope *matrix, ptrdiff_t i, struct atm_envelope *factor) {
+    const ptrdiff_t first = matrix->first[i];
+    double *l[TRIPLE], *up[TRIPLE], product[TRIPLE][TRIPLE];
+    for (int k = 0; k < TRIPLE; k++)
+        l[k] = atm_envelope_row(factor, i + k);
+    for (ptrdiff_t j = first; j < i; j += TRIPLE) {
+        for (int m = 0; m < TRIPLE; m++)
+            up[m] = atm_envelope_row(factor, j + m);
+        dots(l, up, first > matrix->first[j] ? first : matrix->first[j], j, product);
+        for (int k = 0; k < TRIPLE; k++) {
+            const double *a = atm_envelope_row(matrix, i + k) + j;
+            const double *inverse = factor->inverse + j;
+            double *to = l[k] + j;
+            const double p = (a[0] - product[k][0]) * inverse[0];
+            const double q = (a[1] - product[k][1] - p * up[1][j]) * inverse[1];
+            to[0] = p, to[1] = q;
+            to[2] = (a[2] - product[k][2] - p * up[2][j] - q * up[2][j + 1]) * inverse[2];
+        }
+    }
+}
+
 ATM_FIT_CLONES bool atm_envelope_factor(const struct atm_envelope *matrix, double damping,
                                         struct atm_envelope *factor) {
-    const ptrdiff_t *first = matrix->first;
+    const ptrdiff_t threes = rows_in_threes(matrix);
     for (ptrdiff_t i = 0; i < matrix->size; i++) {
-        const double *a = atm_envelope_row(matrix, i);
-        double *l = atm_envelope_row(factor, i);
-        for (ptrdiff_t j = first[i]; j < i; j++) {
-            const double *lj = atm_envelope_row(factor, j);
-            ptrdiff_t from = first[i] > first[j] ? first[i] : first[j];
-            l[j] = (a[j] - dot(l, lj, from, j)) / lj[j];
-        }
-        double pivot = a[i] * (1 + damping) - dot(l, l, first[i], i);
-        if (!(pivot > 1e-14 * a[i]))
+        if (i < threes && i % TRIPLE == 0)
+            factor_three(matrix, i, factor);
+        const ptrdiff_t done = i < threes ? i - i % TRIPLE : matrix->first[i];
+        if (!factor_row(matrix, damping, i, done, factor))
             return false;
-        l[i] = sqrt(pivot);
     }
     return true;
 }
@@ -81,7 +165,7 @@ static void solve_lower(const struct atm_envelope *factor, ptrdiff_t from, doubl
     for (ptrdiff_t i = from; i < factor->size; i++) {
         const double *l = atm_envelope_row(factor, i);
         ptrdiff_t start = factor->first[i] > from ? factor->first[i] : from;
-        vector[i] = (vector[i] - dot(l, vector, start, i)) / l[i];
+        vector[i] = (vector[i] - dot(l, vector, start, i)) * factor->inverse[i];
     }
 }
 
@@ -89,7 +173,7 @@ void atm_envelope_solve(const struct atm_envelope *factor, double *vector) {
     solve_lower(factor, 0, vector);
     for (ptrdiff_t i = factor->size; i-- > 0;) {
         const double *l = atm_envelope_row(factor, i);
-        double value = vector[i] /= l[i];
+        double value = vector[i] *= factor->inverse[i];
         for (ptrdiff_t k = factor->first[i]; k < i; k++)
             vector[k] -= l[k] * value;
     }

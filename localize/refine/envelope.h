@@ -18,13 +18,14 @@ struct atm_envelope {
     ptrdiff_t *first; /* owned; first column kept of each row */
     ptrdiff_t *start; /* owned; value of column c in row r: values[start[r] + c] */
     double *values;   /* owned */
+    double *inverse;  /* owned; of a factor: 1 / its diagonal */
     ptrdiff_t row_capacity, value_capacity;
 };
 
 /* Room for size rows; the caller then sets first[] and calls layout. Both grow only. */
 enum atm_status atm_envelope_resize(struct atm_envelope *matrix, ptrdiff_t size,
                                     struct atm_err *err);
-/* Place the rows by first[] and zero them. */
+/* Place the rows by first[]; their values are what happens to be there. */
 enum atm_status atm_envelope_layout(struct atm_envelope *matrix, struct atm_err *err);
 void atm_envelope_free(struct atm_envelope *matrix);
 

@@ -14,10 +14,12 @@ ATM_FIT_CLONES
 void atm_psf_axis(double centre, double sigma_px, ptrdiff_t first, ptrdiff_t count,
                   struct atm_psf_axis axis) {
     const double scale = M_SQRT1_2 / sigma_px, peak = scale * M_2_SQRTPI * 0.5;
-    double edge[AXIS_MAX + 1], below[AXIS_MAX + 1], density[AXIS_MAX + 1];
+    double edge[AXIS_MAX + PAD], below[AXIS_MAX + PAD], density[AXIS_MAX + PAD];
+    const double start = (double)first - 0.5 - centre;
+    const int edges = (int)count / PAD * PAD + PAD; /* whole vectors: single ones cost as much */
 #pragma omp simd
-    for (ptrdiff_t i = 0; i <= count; i++) { /* edges of pixels */
-        edge[i] = (double)(first + i) - 0.5 - centre;
+    for (int i = 0; i < edges; i++) { /* of pixels, and some beyond */
+        edge[i] = start + i;
         double u = edge[i] * scale;
         below[i] = 0.5 * erf(u), density[i] = peak * exp(-u * u);
     }
@@ -29,23 +31,28 @@ void atm_psf_axis(double centre, double sigma_px, ptrdiff_t first, ptrdiff_t cou
         axis.widening[i] = (edge[i] * density[i] - edge[i + 1] * density[i + 1]) / sigma_px;
 }
 
+/* Of whole rows: what follows the pixels is 0 in across. */
+ATM_FIT_CLONES
 static void outer(const struct atm_patch *patch, int plane, const double *down,
-                  const double *across) {
-    for (ptrdiff_t y = 0; y < patch->ny; y++) {
-        double *row = patch->plane[plane] + y * patch->stride;
-        for (ptrdiff_t x = 0; x < patch->nx; x++)
+                  const double *restrict across) {
+    const ptrdiff_t stride = patch->stride;
+    double *restrict row = patch->plane[plane];
+    for (ptrdiff_t y = 0; y < patch->ny; y++, row += stride)
+#pragma omp simd
+        for (ptrdiff_t x = 0; x < stride; x++)
             row[x] = down[y] * across[x];
-    }
 }
 
 static void fill_gaussian(const struct atm_psf *psf, const struct atm_spot *spot,
                           struct atm_patch *patch) {
-    double room[6][AXIS_MAX];
+    double room[6][AXIS_MAX + 2 * PAD];
     int widths = psf->kind->widths;
     struct atm_psf_axis x = {room[0], room[1], widths ? room[2] : NULL};
     struct atm_psf_axis y = {room[3], room[4], widths ? room[5] : NULL};
     atm_psf_axis(spot->x, widths ? spot->sx : psf->sigma_px, patch->x0, patch->nx, x);
     atm_psf_axis(spot->y, widths ? spot->sy : psf->sigma_px, patch->y0, patch->ny, y);
+    for (ptrdiff_t i = patch->nx; i < patch->stride; i++)
+        room[0][i] = room[1][i] = room[2][i] = 0;
     outer(patch, ATM_SPOT_X, y.value, x.slope);
     outer(patch, ATM_SPOT_Y, y.slope, x.value);
     outer(patch, ATM_SPOT_AMPLITUDE, y.value, x.value);
@@ -93,11 +100,7 @@ void atm_psf_place(const struct atm_psf *psf, const struct atm_spot *spot, ptrdi
     patch->nx = atm_larger(0, atm_smaller(width, x + half + 1) - patch->x0);
     patch->ny = atm_larger(0, atm_smaller(height, y + half + 1) - patch->y0);
     patch->stride = stride_of(patch->nx);
-    for (int k = 0; k < planes; k++) {
+    for (int k = 0; k < planes; k++)
         patch->plane[k] = values + k * size;
-        for (ptrdiff_t i = 0; i < patch->ny; i++)
-            for (ptrdiff_t j = patch->nx; j < patch->stride; j++)
-                patch->plane[k][i * patch->stride + j] = 0;
-    }
     psf->kind->fill(psf, spot, patch);
 }

@@ -9,6 +9,7 @@ typedef double vec __attribute__((vector_size(8 * WIDTH), aligned(8), may_alias)
 INLINE ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 INLINE ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
+ATM_FIT_CLONES
 void atm_fit_weigh(const struct atm_patch *patch, const double *image, ptrdiff_t width,
                    int parameters, double *weighted) {
     for (int k = 0; k < parameters; k++)

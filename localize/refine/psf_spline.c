@@ -169,7 +169,7 @@ void atm_spline_fill(const struct atm_spline *s, double x, double y, struct atm_
         double *h = patch->plane[ATM_SPOT_AMPLITUDE] + row * patch->stride;
         double *dx = patch->plane[ATM_SPOT_X] + row * patch->stride;
         double *dy = patch->plane[ATM_SPOT_Y] + row * patch->stride;
-        for (ptrdiff_t i = 0; i < patch->nx; i++)
+        for (ptrdiff_t i = 0; i < patch->stride; i++)
             h[i] = dx[i] = dy[i] = 0;
         for (int a = 0; a < TAPS; a++) {
             ptrdiff_t line = down.first + a + row * s->oversampling;

@@ -3,8 +3,6 @@
 #include "psf_spline.h"
 #include "refine_private.h"
 
-#include <gsl/gsl_errno.h>
-#include <gsl/gsl_min.h>
 #include <gsl/gsl_multimin.h>
 #include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics_double.h>
@@ -59,6 +57,8 @@ struct sigma_problem {
  * would make sigma 1 to 4 % too large. Half of it was within 1 % on simulated movies of 1 to 6
  * emitters per square micron. */
 static const double ADJUSTMENT = 0.5;
+enum { WALK = 12 };
+static const double FIRST_RATIO = 1.12, LATER_RATIO = 1.03; /* steps of sigma */
 
 /* Deviance of all frames at a sigma, positions and photons refitted, so adjusted. */
 static double deviance_at(double sigma_px, void *context) {
@@ -96,35 +96,24 @@ static double deviance_at(double sigma_px, void *context) {
     return sum;
 }
 
-/* Minimum of the deviance around *sigma_px: walk until it is bracketed, then Brent's method. */
-static enum atm_status minimise(struct sigma_problem *p, double *sigma_px) {
-    const double ratio = 1.12;
+/* Minimum of the deviance around *sigma_px: walk by the ratio until three points bracket it, then
+ * take the parabola through them in log sigma. */
+static enum atm_status minimise(struct sigma_problem *p, double ratio, double *sigma_px) {
     double low = *sigma_px / ratio, mid = *sigma_px, high = *sigma_px * ratio;
     double at_low = deviance_at(low, p), at_mid = deviance_at(mid, p),
            at_high = deviance_at(high, p);
-    for (int i = 0; i < 12 && at_low < at_mid && low > 0.3; i++) {
+    for (int i = 0; i < WALK && at_low < at_mid && low > 0.3; i++) {
         high = mid, at_high = at_mid, mid = low, at_mid = at_low;
         at_low = deviance_at(low /= ratio, p);
     }
-    for (int i = 0; i < 12 && at_high < at_mid && high < 20; i++) {
+    for (int i = 0; i < WALK && at_high < at_mid && high < 20; i++) {
         low = mid, at_low = at_mid, mid = high, at_mid = at_high;
         at_high = deviance_at(high *= ratio, p);
     }
+    const double fall = at_low - at_mid, rise = at_high - at_mid;
     *sigma_px = mid;
-    if (p->status || !(at_mid < at_low && at_mid < at_high))
-        return p->status; /* at the end of the range, or flat: no emitters */
-    gsl_function f = {deviance_at, p};
-    gsl_min_fminimizer *m = gsl_min_fminimizer_alloc(gsl_min_fminimizer_brent);
-    if (!m)
-        return atm_err_memory(p->err, "the search for sigma");
-    int code = gsl_min_fminimizer_set_with_values(m, &f, mid, at_mid, low, at_low, high, at_high);
-    for (int i = 0; i < 20 && code == GSL_SUCCESS && !p->status; i++) {
-        code = gsl_min_fminimizer_iterate(m);
-        *sigma_px = gsl_min_fminimizer_x_minimum(m);
-        if (gsl_min_fminimizer_x_upper(m) - gsl_min_fminimizer_x_lower(m) < 2e-3 * *sigma_px)
-            break;
-    }
-    gsl_min_fminimizer_free(m);
+    if (fall > 0 && rise > 0) /* else at the end of the range, or flat: no emitters */
+        *sigma_px *= pow(ratio, 0.5 * (fall - rise) / (fall + rise));
     return p->status;
 }
 
@@ -294,7 +283,7 @@ static enum atm_status learn_all(struct atm_refine *refine, const struct atm_ref
         loose.log_sd = loose.log_sd > 0 ? fmax(loose.log_sd, 0.1) : 0;
         struct sigma_problem problem = {refine, inputs, &table, loose, count, stride, ATM_OK, err};
         if (fit_sigma && !status)
-            status = minimise(&problem, sigma_px);
+            status = minimise(&problem, pass == 0 ? FIRST_RATIO : LATER_RATIO, sigma_px);
         bool same = fabs(*sigma_px / sigma - 1) < 0.003 &&
                     fabs(population->log_mean - before.log_mean) < 0.01 &&
                     fabs(population->log_sd - before.log_sd) < 0.02;

@@ -193,9 +193,13 @@ static void each_doubt_has_its_words(void **state) {
     struct atm_fit_numbers own = good; /* what the network has not learned, the fit has found */
     char text[ATM_VERDICT_SIZE];
     own.own_movie = true, own.sigma_px = 0.7, own.from_residual = 0.95;
+    own.photons_factor = 14;
     assert_int_equal(atm_verdict(&own, text), ATM_FIT_PARTLY);
     assert_null(strstr(text, "--model"));
     assert_non_null(strstr(text, "train longer"));
+    own.sigma_px = 4.9; /* but atoms that are no part of what it fitted are not of one PSF */
+    assert_int_equal(atm_verdict(&own, text), ATM_FIT_FAILS);
+    assert_non_null(strstr(text, "no one PSF"));
 }
 
 int main(void) {
