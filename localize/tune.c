@@ -104,26 +104,49 @@ enum atm_status atm_tune_noise(const float *residual, const float *model, ptrdif
 /* So many tell the variance of each bin to one per cent; frames beyond are skipped, evenly. */
 enum { NOISE_PIXELS = 500000 };
 
+/* What fitting takes from the residuals: of each emitter's three parameters, to each pixel the part
+ * that it tells of them, as a lone emitter's: (1 + 2 r^2 / s^2) exp(-r^2 / s^2) / (pi s^2), which
+ * sums to 3. A pixel's residual keeps 1 - leverage of its variance. */
+static void add_leverage(const struct atm_loc *row, double sigma_px, ptrdiff_t height,
+                         ptrdiff_t width, float *leverage) {
+    const ptrdiff_t reach = (ptrdiff_t)ceil(3 * sigma_px);
+    const ptrdiff_t x = (ptrdiff_t)lround(row->x), y = (ptrdiff_t)lround(row->y);
+    for (ptrdiff_t v = y - reach; v <= y + reach; v++)
+        for (ptrdiff_t u = x - reach; u <= x + reach; u++) {
+            const double dx = (double)u - row->x, dy = (double)v - row->y;
+            const double r2 = (dx * dx + dy * dy) / (sigma_px * sigma_px);
+            if (u >= 0 && v >= 0 && u < width && v < height)
+                leverage[v * width + u] +=
+                    (float)((1 + 2 * r2) * exp(-r2) / (M_PI * sigma_px * sigma_px));
+        }
+}
+static const float MOST_LEVERAGE = 0.9F;
+
 /* Refine the sample and measure its residuals. */
 enum atm_status atm_tune_noise_of(struct atm_refine *refine, const struct atm_frame_sample *f,
                                   struct atm_noise *noise, struct atm_err *err) {
     const ptrdiff_t most = (NOISE_PIXELS + f->pixels - 1) / f->pixels;
     const ptrdiff_t frames = f->count < most ? f->count : most;
     size_t total = (size_t)(frames * f->pixels);
-    float *residual = atm_mem_alloc(total, 2 * sizeof *residual);
+    float *residual = atm_mem_alloc(total, 3 * sizeof *residual);
     if (!residual)
         return atm_err_memory(err, "the noise");
-    float *model = residual + total;
+    float *model = residual + total, *leverage = model + total;
     struct atm_table found;
     atm_table_init(&found);
     enum atm_status status = ATM_OK;
     for (ptrdiff_t k = 0; !status && k < frames; k++) {
         const struct atm_refine_input *input = &f->inputs[k * f->count / frames];
+        const ptrdiff_t at = k * f->pixels;
+        found.count = 0;
         status = atm_refine_frame(refine, input, &found, err);
+        for (ptrdiff_t i = 0; !status && i < found.count; i++)
+            add_leverage(&found.rows[i], input->sigma_px, f->height, f->width, leverage + at);
         const float *expected = atm_refine_model(refine);
         for (ptrdiff_t i = 0; !status && i < f->pixels; i++) {
-            model[k * f->pixels + i] = expected[i];
-            residual[k * f->pixels + i] = input->image[i] - expected[i];
+            model[at + i] = expected[i];
+            residual[at + i] =
+                (input->image[i] - expected[i]) / sqrtf(1 - fminf(leverage[at + i], MOST_LEVERAGE));
         }
     }
     if (!status)
