@@ -5,6 +5,13 @@
 
 enum { CHUNKS_MOST = 8 };
 
+bool atm_frame_is_blank(const float *image, ptrdiff_t pixels) {
+    ptrdiff_t same = 1;
+    while (same < pixels && image[same] == image[0])
+        same++;
+    return same == pixels;
+}
+
 static enum atm_status allocate(struct atm_frame_sample *sample, struct atm_err *err) {
     size_t n = (size_t)sample->count, pixels = (size_t)sample->pixels;
     sample->image = atm_mem_alloc(n * pixels, sizeof *sample->image);

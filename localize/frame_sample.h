@@ -4,6 +4,9 @@
 
 #include "tune.h"
 
+/* All pixels have one value: a page that was dropped or blanked, not a picture. */
+bool atm_frame_is_blank(const float *image, ptrdiff_t pixels);
+
 struct atm_frame_sample {
     ptrdiff_t count, height, width, pixels; /* pixels of a frame */
     float *image, *background;              /* owned, (count, H, W) */

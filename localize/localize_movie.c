@@ -2,6 +2,7 @@
 #include "false_rate.h"
 #include "fit_psf.h"
 #include "fit_record.h"
+#include "frame_sample.h"
 #include "journal.h"
 #include "localize.h"
 #include "mem.h"
@@ -28,6 +29,7 @@ struct run {
     int threads;
     float *image, *background; /* (ATM_SOURCE_CHUNK, H, W) */
     struct atm_table seeds[ATM_SOURCE_CHUNK], found[ATM_SOURCE_CHUNK];
+    bool blank[ATM_SOURCE_CHUNK];
     struct atm_frame_fit *fits; /* (room), one a frame */
     ptrdiff_t room;
     struct atm_fit_tally tally;
@@ -133,7 +135,12 @@ static float chi2_per_pixel(const struct run *run, const float *image, const flo
 static enum atm_status refine_one(struct run *run, struct atm_refine *worker, ptrdiff_t t,
                                   int64_t frame, struct atm_err *err) {
     ptrdiff_t pixels = run->info->height * run->info->width;
+    struct atm_frame_fit *fit = &run->fits[frame - run->info->first_frame];
     run->found[t].count = 0;
+    if (run->blank[t]) {
+        *fit = (struct atm_frame_fit){NAN, NAN, NAN, NAN};
+        return ATM_OK;
+    }
     const struct atm_refine_input input = {.image = run->image + t * pixels,
                                            .background = run->background + t * pixels,
                                            .sigma_px = run->tuning.sigma_px,
@@ -148,7 +155,6 @@ static enum atm_status refine_one(struct run *run, struct atm_refine *worker, pt
     enum atm_status status = atm_refine_frame(worker, &input, &run->found[t], err);
     if (status)
         return status;
-    struct atm_frame_fit *fit = &run->fits[frame - run->info->first_frame];
     const struct atm_fit_view view = {.input = &input,
                                       .model = atm_refine_model(worker),
                                       .rows = run->found[t].rows,
@@ -193,18 +199,12 @@ static void pass_seeds(struct run *run, ptrdiff_t first, ptrdiff_t count) {
     }
 }
 
-/* A frame of one value was not recorded (a dropped or blanked page): whatever the encoder makes of
- * it, there is nothing in it. */
+/* Whatever the encoder makes of a blank frame, there is nothing in it, and no noise either. */
 static void empty_blank_frames(struct run *run, ptrdiff_t count) {
-    ptrdiff_t pixels = run->info->height * run->info->width;
-    for (ptrdiff_t t = 0; t < count; t++) {
-        const float *image = run->image + t * pixels;
-        ptrdiff_t same = 1;
-        while (same < pixels && image[same] == image[0])
-            same++;
-        if (same == pixels)
+    const ptrdiff_t pixels = run->info->height * run->info->width;
+    for (ptrdiff_t t = 0; t < count; t++)
+        if ((run->blank[t] = atm_frame_is_blank(run->image + t * pixels, pixels)))
             run->seeds[t].count = 0;
-    }
 }
 
 static struct atm_journal_data journal_data(struct run *run, ptrdiff_t first, ptrdiff_t count) {
@@ -218,10 +218,10 @@ static void add_to_tally(struct run *run, ptrdiff_t count) {
         const struct atm_table *seeds = run->options->refine ? &run->seeds[t] : &run->found[t];
         for (ptrdiff_t i = 0; i < seeds->count; i++)
             atm_histogram_add(run->tally.seeds, seeds->rows[i].photons);
-        if (run->options->refine)
+        if (run->options->refine && !run->blank[t])
             atm_fit_tally_add(&run->tally, run->tiles + t * tile_sums(run), run->found[t].rows,
                               run->found[t].count);
-        else
+        else if (!run->options->refine)
             *run->tally.localizations += (double)run->found[t].count;
     }
 }

@@ -127,7 +127,8 @@ enum atm_status atm_tune_noise_of(struct atm_refine *refine, const struct atm_fr
                                   struct atm_noise *noise, struct atm_err *err) {
     const ptrdiff_t most = (NOISE_PIXELS + f->pixels - 1) / f->pixels;
     const ptrdiff_t frames = f->count < most ? f->count : most;
-    size_t total = (size_t)(frames * f->pixels);
+    const size_t total = (size_t)(frames * f->pixels);
+    ptrdiff_t done = 0;
     float *residual = atm_mem_alloc(total, 3 * sizeof *residual);
     if (!residual)
         return atm_err_memory(err, "the noise");
@@ -137,7 +138,10 @@ enum atm_status atm_tune_noise_of(struct atm_refine *refine, const struct atm_fr
     enum atm_status status = ATM_OK;
     for (ptrdiff_t k = 0; !status && k < frames; k++) {
         const struct atm_refine_input *input = &f->inputs[k * f->count / frames];
-        const ptrdiff_t at = k * f->pixels;
+        const ptrdiff_t at = done;
+        if (atm_frame_is_blank(input->image, f->pixels))
+            continue;
+        done += f->pixels;
         found.count = 0;
         status = atm_refine_frame(refine, input, &found, err);
         for (ptrdiff_t i = 0; !status && i < found.count; i++)
@@ -150,7 +154,7 @@ enum atm_status atm_tune_noise_of(struct atm_refine *refine, const struct atm_fr
         }
     }
     if (!status)
-        status = atm_tune_noise(residual, model, (ptrdiff_t)total, noise, err);
+        status = atm_tune_noise(residual, model, done, noise, err);
     atm_table_free(&found);
     atm_mem_free(residual);
     return status;

@@ -69,10 +69,14 @@ succeeds "in ADU" "$atomloc" train uneven.h5 -o est_model.h5 -c small.ini
 grep -q 'training again' stderr || fail "a model of photons is reused for ADU"
 
 # --- What many emitters take from the residuals is put back: 2 ADU of variance for one of signal, to three standard errors
+# (a page that was not recorded is no noise)
 movie crowded.h5 --set synth.density=2 --set synth.frames=40
+/usr/bin/python3 -c 'import h5py; h5py.File("crowded.h5", "r+")["frames"][13] = 0'
 succeeds "crowded" "$atomloc" localize crowded.h5 -o crowded.hdf5 -c small.ini --model model.h5 --set localize.seeds=peaks
 slope=$(sed -n 's/.*noise variance \([0-9.]*\) (value.*/\1/p' stderr)
 awk "BEGIN{exit !($slope > 1.76 && $slope < 2.24)}" || fail "a crowd's noise has a slope of $slope, not 2"
+deviance=$(sed -n 's/^Deviance Over Noise: //p' crowded.yaml)
+awk "BEGIN{exit !($deviance > 0.9 && $deviance < 1.15)}" || fail "a blank page counts as misfit: $deviance"
 
 # --- An even background tells nothing: said, and an error where the estimate is wanted
 refuses 1 'localize\.photons = estimate: .*cannot tell: the background, 14.* is too even; set camera.gain' \
