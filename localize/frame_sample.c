@@ -31,7 +31,6 @@ enum atm_status atm_frame_sample_take(struct atm_source *source, const ptrdiff_t
     const struct atm_source_info *info = atm_source_info(source);
     ptrdiff_t pixels = info->height * info->width, chunk = -1, got;
     sample->count = count, sample->pixels = pixels;
-    sample->height = info->height, sample->width = info->width;
     float *buffer = atm_mem_alloc((size_t)(2 * ATM_SOURCE_CHUNK * pixels), sizeof *buffer);
     float *ground = buffer + ATM_SOURCE_CHUNK * pixels;
     enum atm_status status = allocate(sample, err);

@@ -8,8 +8,8 @@
 bool atm_frame_is_blank(const float *image, ptrdiff_t pixels);
 
 struct atm_frame_sample {
-    ptrdiff_t count, height, width, pixels; /* pixels of a frame */
-    float *image, *background;              /* owned, (count, H, W) */
+    ptrdiff_t count, pixels;
+    float *image, *background;       /* owned, (count, H, W) */
     struct atm_table *seeds;         /* owned, (count): of each frame, to be filled by the caller */
     struct atm_refine_input *inputs; /* owned, (count): see atm_frame_sample_tell */
 };

@@ -4,12 +4,10 @@
 #include "mem.h"
 #include "noise_model.h"
 
-#include <gsl/gsl_fit.h>
-#include <gsl/gsl_sort_float.h>
 #include <math.h>
 #include <string.h>
 
-enum { MAX_FRAMES = 32, ROUNDS = 2, BINS = 16 };
+enum { MAX_FRAMES = 32, ROUNDS = 2 };
 
 enum atm_status atm_tune_camera(const struct atm_source_info *info, int likelihood,
                                 struct atm_tuning *tuning, const struct atm_sink *sink,
@@ -36,127 +34,6 @@ enum atm_status atm_tune_create_refine(const struct atm_source_info *info,
     enum atm_status status = atm_refine_create(options, info->height, info->width, refine, err);
     if (!status && tuning->psf)
         status = atm_refine_set_psf(*refine, tuning->psf, err);
-    return status;
-}
-
-/* ---- Noise ---- */
-
-struct bin {
-    double value, variance;
-};
-
-/* Robust variance of the residuals of one bin: (1.4826 median |r|)^2. Sorts the residuals' sizes.
- */
-static double bin_variance(float *residual, ptrdiff_t n) {
-    for (ptrdiff_t i = 0; i < n; i++)
-        residual[i] = fabsf(residual[i]);
-    gsl_sort_float(residual, 1, (size_t)n);
-    double mad = 1.4826 * (double)residual[n / 2];
-    return mad * mad;
-}
-
-/* Line through the bins, weighted by 1 / variance^2 (a sample variance scatters in proportion). */
-static void fit_line(const struct bin *bins, struct atm_noise *noise) {
-    double x[BINS], y[BINS], w[BINS], c0, c1, cov[3], chisq;
-    for (int i = 0; i < BINS; i++) {
-        if (!(bins[i].variance > 0))
-            return;
-        x[i] = bins[i].value, y[i] = bins[i].variance;
-        w[i] = 1 / (bins[i].variance * bins[i].variance);
-    }
-    gsl_fit_wlinear(x, 1, w, 1, y, 1, BINS, &c0, &c1, &cov[0], &cov[1], &cov[2], &chisq);
-    noise->gain = fmax(c1, 0);
-    noise->zero = bins[0].value;
-    noise->floor = c0 + c1 * bins[0].value;
-    if (c1 < 0 || noise->floor <= 0)
-        noise->floor = bins[0].variance;
-}
-
-enum atm_status atm_tune_noise(const float *residual, const float *model, ptrdiff_t count,
-                               struct atm_noise *noise, struct atm_err *err) {
-    if (count < BINS * 50)
-        return ATM_OK;
-    size_t *order = atm_mem_alloc((size_t)count, sizeof *order);
-    float *values = atm_mem_alloc((size_t)count, sizeof *values);
-    if (!order || !values) {
-        atm_mem_free(order);
-        atm_mem_free(values);
-        return atm_err_memory(err, "the noise");
-    }
-    gsl_sort_float_index(order, model, 1, (size_t)count);
-    struct bin bins[BINS];
-    for (ptrdiff_t b = 0; b < BINS; b++) {
-        ptrdiff_t begin = b * count / BINS, end = (b + 1) * count / BINS;
-        double sum = 0;
-        for (ptrdiff_t i = begin; i < end; i++) {
-            values[i - begin] = residual[order[i]];
-            sum += (double)model[order[i]];
-        }
-        bins[b].value = sum / (double)(end - begin);
-        bins[b].variance = bin_variance(values, end - begin);
-    }
-    fit_line(bins, noise);
-    atm_mem_free(order);
-    atm_mem_free(values);
-    return ATM_OK;
-}
-
-/* So many tell the variance of each bin to one per cent; frames beyond are skipped, evenly. */
-enum { NOISE_PIXELS = 500000 };
-
-/* What fitting takes from the residuals: of each emitter's three parameters, to each pixel the part
- * that it tells of them, as a lone emitter's: (1 + 2 r^2 / s^2) exp(-r^2 / s^2) / (pi s^2), which
- * sums to 3. A pixel's residual keeps 1 - leverage of its variance. */
-static void add_leverage(const struct atm_loc *row, double sigma_px, ptrdiff_t height,
-                         ptrdiff_t width, float *leverage) {
-    const ptrdiff_t reach = (ptrdiff_t)ceil(3 * sigma_px);
-    const ptrdiff_t x = (ptrdiff_t)lround(row->x), y = (ptrdiff_t)lround(row->y);
-    for (ptrdiff_t v = y - reach; v <= y + reach; v++)
-        for (ptrdiff_t u = x - reach; u <= x + reach; u++) {
-            const double dx = (double)u - row->x, dy = (double)v - row->y;
-            const double r2 = (dx * dx + dy * dy) / (sigma_px * sigma_px);
-            if (u >= 0 && v >= 0 && u < width && v < height)
-                leverage[v * width + u] +=
-                    (float)((1 + 2 * r2) * exp(-r2) / (M_PI * sigma_px * sigma_px));
-        }
-}
-static const float MOST_LEVERAGE = 0.9F;
-
-/* Refine the sample and measure its residuals. */
-enum atm_status atm_tune_noise_of(struct atm_refine *refine, const struct atm_frame_sample *f,
-                                  struct atm_noise *noise, struct atm_err *err) {
-    const ptrdiff_t most = (NOISE_PIXELS + f->pixels - 1) / f->pixels;
-    const ptrdiff_t frames = f->count < most ? f->count : most;
-    const size_t total = (size_t)(frames * f->pixels);
-    ptrdiff_t done = 0;
-    float *residual = atm_mem_alloc(total, 3 * sizeof *residual);
-    if (!residual)
-        return atm_err_memory(err, "the noise");
-    float *model = residual + total, *leverage = model + total;
-    struct atm_table found;
-    atm_table_init(&found);
-    enum atm_status status = ATM_OK;
-    for (ptrdiff_t k = 0; !status && k < frames; k++) {
-        const struct atm_refine_input *input = &f->inputs[k * f->count / frames];
-        const ptrdiff_t at = done;
-        if (atm_frame_is_blank(input->image, f->pixels))
-            continue;
-        done += f->pixels;
-        found.count = 0;
-        status = atm_refine_frame(refine, input, &found, err);
-        for (ptrdiff_t i = 0; !status && i < found.count; i++)
-            add_leverage(&found.rows[i], input->sigma_px, f->height, f->width, leverage + at);
-        const float *expected = atm_refine_model(refine);
-        for (ptrdiff_t i = 0; !status && i < f->pixels; i++) {
-            model[at + i] = expected[i];
-            residual[at + i] =
-                (input->image[i] - expected[i]) / sqrtf(1 - fminf(leverage[at + i], MOST_LEVERAGE));
-        }
-    }
-    if (!status)
-        status = atm_tune_noise(residual, model, done, noise, err);
-    atm_table_free(&found);
-    atm_mem_free(residual);
     return status;
 }
 
@@ -308,6 +185,11 @@ enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder
     if (!status) {
         atm_frame_sample_tell(&f, tuning);
         status = map_where(refine, info, &f, tuning, err);
+    }
+    /* what was fitted without knowing how bright emitters are may have followed the noise */
+    if (!status && !info->photons && tuning->population.log_sd > 0) {
+        atm_frame_sample_tell(&f, tuning);
+        status = atm_tune_noise_of(refine, &f, &tuning->noise, err);
     }
     atm_refine_destroy(&refine);
     atm_frame_sample_free(&f);

@@ -34,8 +34,12 @@ enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder
                                     struct atm_tuning *tuning, struct atm_err *err);
 
 /* Noise of an unknown camera: the variance of the residuals (frame - model), in bins of the model's
- * value, as a straight line. Both (count). Leaves noise alone when there is too little to fit. */
-enum atm_status atm_tune_noise(const float *residual, const float *model, ptrdiff_t count,
-                               struct atm_noise *noise, struct atm_err *err);
+ * value, as a straight line. Leaves noise alone when there is too little to fit. */
+struct atm_residuals {
+    const float *residual, *model, *leverage; /* (count); leverage: on average, what the fit took */
+    ptrdiff_t count;
+};
+enum atm_status atm_tune_noise(const struct atm_residuals *residuals, struct atm_noise *noise,
+                               struct atm_err *err);
 
 #endif

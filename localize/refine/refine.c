@@ -204,3 +204,16 @@ enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_ref
     }
     return status;
 }
+
+enum atm_status atm_refine_again(struct atm_refine *refine, const struct atm_refine_input *input,
+                                 struct atm_err *err) {
+    const struct atm_refine_options options = refine->options;
+    const bool estimating = refine->estimating;
+    struct atm_table unused;
+    atm_table_init(&unused);
+    refine->options.rounds = 0, refine->options.merge_radius = 0, refine->estimating = true;
+    enum atm_status status = atm_refine_frame(refine, input, &unused, err);
+    refine->options = options, refine->estimating = estimating;
+    atm_table_free(&unused);
+    return status;
+}

@@ -83,6 +83,10 @@ struct atm_refine_input {
 enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_refine_input *input,
                                  struct atm_table *out, struct atm_err *err);
 
+/* The input's seeds fitted as they are, none more or fewer: atm_refine_model is what they add up
+ * to. */
+enum atm_status atm_refine_again(struct atm_refine *refine, const struct atm_refine_input *input,
+                                 struct atm_err *err);
 /* What the threshold was held against: the deviance that each row of the last frame was worth by
  * itself, in their order; borrowed. */
 const double *atm_refine_strengths(const struct atm_refine *refine);

@@ -16,8 +16,9 @@ enum atm_rng_purpose {
     ATM_RNG_BATCH = 5,   /* index: training step */
     ATM_RNG_SPLIT = 6,   /* index: movie */
     ATM_RNG_EVAL = 7,
-    ATM_RNG_NOISE = 8, /* index: frame of noise alone */
-    ATM_RNG_HOLE = 9,  /* index: training step */
+    ATM_RNG_NOISE = 8,  /* index: frame of noise alone */
+    ATM_RNG_HOLE = 9,   /* index: training step */
+    ATM_RNG_SHAKE = 10, /* index: frame */
     ATM_RNG_TEST = 100,
 };
 

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "background.h"
@@ -56,6 +57,7 @@ static void noise_line_is_found(void **state) {
     (void)state;
     enum { N = 200000 };
     float *residual = atm_mem_alloc(N, sizeof *residual), *model = atm_mem_alloc(N, sizeof *model);
+    float *leverage = atm_mem_alloc(N, sizeof *leverage); /* the fit took nothing, then half */
     struct atm_rng rng;
     atm_rng_init(&rng, 4, ATM_RNG_TEST, 0);
     for (int i = 0; i < N; i++) {
@@ -65,11 +67,17 @@ static void noise_line_is_found(void **state) {
     }
     struct atm_noise noise = {0.5, 1000, 500};
     struct atm_err err = {0};
-    assert_int_equal(atm_tune_noise(residual, model, N, &noise, &err), ATM_OK);
+    const struct atm_residuals all = {residual, model, leverage, N};
+    assert_int_equal(atm_tune_noise(&all, &noise, &err), ATM_OK);
     double at_1000 = noise.gain * (1000 - noise.zero) + noise.floor;
     double at_1400 = noise.gain * (1400 - noise.zero) + noise.floor;
     assert_true(fabs(at_1000 / 500 - 1) < 0.03); /* MAD of 12500 values: sd of the variance 2 % */
     assert_true(fabs(at_1400 / 900 - 1) < 0.06);
+    for (int i = 0; i < N; i++)
+        leverage[i] = i % 2 ? 1.5F : -0.5F;
+    assert_int_equal(atm_tune_noise(&all, &noise, &err), ATM_OK);
+    assert_true(fabs((noise.gain * (1000 - noise.zero) + noise.floor) / 1000 - 1) < 0.03);
+    atm_mem_free(leverage);
     atm_mem_free(residual);
     atm_mem_free(model);
 }
