@@ -10,6 +10,8 @@ static const double LEAST_DIFFERENCES = 200; /* of a cell: its variance is then 
 static const double CLIP = 4;    /* sd; of Gaussian noise that is 0.1 % of the variance */
 static const double LIT = 2.5;   /* sd of the ring's mean above the background */
 static const double KNOWN = 0.2; /* relative error of the gain */
+static const double SHARED =
+    0.1; /* of the slope; neighbours share nearly all of an emitter's light */
 
 /* ---- Cells ---- */
 
@@ -82,44 +84,53 @@ struct tile {
     ptrdiff_t y0, y1, x0, x1;
 };
 
+/* shared: mean product of the differences of pixels side by side. */
 static ptrdiff_t differences_of(const struct stretch *s, const struct tile *tile, double lit,
-                                double *differences, double *mean) {
-    ptrdiff_t n = 0;
-    *mean = 0;
+                                double *differences, double *mean, double *shared) {
+    ptrdiff_t n = 0, pairs = 0;
+    *mean = *shared = 0;
     for (ptrdiff_t t = 0; t + 1 < s->count; t += 2) {
         const ptrdiff_t first = n;
-        double common = 0;
+        double common = 0, product = 0, sum = 0, beside = 0;
         for (ptrdiff_t y = tile->y0; y < tile->y1; y++)
-            for (ptrdiff_t x = tile->x0; x < tile->x1; x++) {
+            for (ptrdiff_t x = tile->x0, last = -1; x < tile->x1; x++) {
                 if (around(s, t, y, x) > lit || around(s, t + 1, y, x) > lit)
                     continue;
                 const ptrdiff_t a = (t * s->height + y) * s->width + x;
                 const ptrdiff_t b = a + s->height * s->width;
                 differences[n] = (double)s->image[b] - (double)s->image[a];
+                if (last == x - 1) {
+                    product += differences[n] * differences[n - 1];
+                    sum += differences[n] + differences[n - 1], beside++;
+                }
+                last = x;
                 common += differences[n++];
                 *mean += 0.5 * ((double)s->image[b] + (double)s->image[a]);
             }
         common /= n > first ? (double)(n - first) : 1; /* the lamp's own noise */
         for (ptrdiff_t k = first; k < n; k++)
             differences[k] -= common;
+        *shared += product - common * sum + common * common * beside;
+        pairs += (ptrdiff_t)beside;
     }
     *mean /= n ? (double)n : 1;
+    *shared /= pairs ? (double)pairs : 1;
     return n;
 }
 
 static enum atm_status add_tile(struct atm_noise_cells *cells, const struct stretch *s,
                                 const struct tile *tile, double *differences, struct atm_err *err) {
-    double mean;
-    ptrdiff_t n = differences_of(s, tile, INFINITY, differences, &mean);
+    double mean, shared;
+    ptrdiff_t n = differences_of(s, tile, INFINITY, differences, &mean, &shared);
     double all = 0;
     for (ptrdiff_t k = 0; k < n; k++)
         all += differences[k] * differences[k] / (double)n;
     const double variance = 0.5 * clipped(differences, n, all); /* of emitters' blinking, too */
-    n = differences_of(s, tile, LIT * sqrt(variance / AROUND), differences, &mean);
+    n = differences_of(s, tile, LIT * sqrt(variance / AROUND), differences, &mean, &shared);
     if (!((double)n >= LEAST_DIFFERENCES) || !(variance > 0))
         return ATM_OK;
     const struct atm_noise_cell cell = {mean, 0.5 * clipped(differences, n, 2 * variance),
-                                        (double)n};
+                                        0.5 * shared, (double)n};
     return append(cells, cell, err);
 }
 
@@ -188,6 +199,23 @@ static struct line fit(const struct atm_noise_cells *cells, const struct line *b
     return (struct line){wx / w, wy / w, wxy / wxx, 1 / w, 1 / wxx};
 }
 
+/* How much of the slope may be light: noise is each pixel's own, blinking emitters are as wide as
+ * the PSF. The slope of what pixels side by side share tells, and so does its mean, which is more
+ * certain and need only be spread unevenly. Cells and weights as for the line. */
+static double shared_part(const struct atm_noise_cells *cells, const struct line *line,
+                          double most) {
+    double w = 0, wxx = 0, wxs = 0, ws = 0;
+    for (ptrdiff_t i = 0; i < cells->count; i++) {
+        const struct atm_noise_cell *c = &cells->cells[i];
+        const double sd = fmax(expected(line, c->mean), 1e-3 * line->level);
+        const double weight = fabs(pull(line, c)) <= most ? c->count / (2 * sd * sd) : 0;
+        const double x = c->mean - line->middle;
+        w += weight, wxx += weight * x * x;
+        wxs += weight * x * c->shared, ws += weight * c->shared;
+    }
+    return w > 0 ? fmax(fabs(wxs / wxx), fabs(ws / w) / sqrt(wxx / w)) / line->slope : 0;
+}
+
 /* Robust standard deviation of the pulls; 1 where the cells scatter as noise alone does. */
 static double scatter(const struct atm_noise_cells *cells, const struct line *line,
                       double *scratch) {
@@ -223,6 +251,8 @@ struct atm_camera_estimate atm_camera_estimate(const struct atm_noise_cells *cel
             s = fmax(scatter(cells, &line, scratch), 1);
         }
         describe(&line, s, &e);
+        e.shared = e.known ? shared_part(cells, &line, CLIP * s) : 0;
+        e.known = e.known && !(e.shared > SHARED);
     }
     atm_mem_free(scratch);
     return e;
@@ -237,6 +267,10 @@ void atm_camera_estimate_text(const struct atm_camera_estimate *e,
             "noise at most %.2g e- (background %.4g to %.4g ADU)",
             e->gain, e->gain_se, e->zero, e->zero_se, e->read_noise_most, e->mean_low,
             e->mean_high);
+    else if (e->shared > SHARED)
+        snprintf(
+            text, ATM_CAMERA_ESTIMATE_SIZE,
+            "cannot tell: what rises with the background is light that blinks, not only noise");
     else if (e->differences > 0)
         snprintf(text, ATM_CAMERA_ESTIMATE_SIZE,
                  "cannot tell: the background, %.4g to %.4g ADU, is too even", e->mean_low,

@@ -11,9 +11,10 @@
  * field over a stretch of frames. Zero-initialise. */
 struct atm_noise_cells {
     struct atm_noise_cell {
-        double mean, variance,
-            count; /* of pixel values, ADU; of single frames, ADU^2; differences */
-    } * cells;     /* owned */
+        double mean;             /* of pixel values, ADU */
+        double variance, shared; /* of a frame, ADU^2; its part that pixels side by side share */
+        double count;            /* differences */
+    } * cells;                   /* owned */
     ptrdiff_t count, capacity;
 };
 
@@ -34,6 +35,7 @@ struct atm_camera_estimate {
     double read_noise_most;     /* e-: no pixel is darker than the offset */
     double mean_low, mean_high; /* ADU, of the cells */
     double differences;
+    double shared; /* part of the slope that may be light that blinks */
 };
 struct atm_camera_estimate atm_camera_estimate(const struct atm_noise_cells *cells);
 
