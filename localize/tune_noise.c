@@ -97,9 +97,8 @@ static enum atm_status measure_leverage(struct atm_refine *refine,
         const double variance =
             input->noise.gain * ((double)model[i] - input->noise.zero) + input->noise.floor;
         const double by = SHAKE * sqrt(variance > 0 ? variance : 1);
-        const float step = (float)(atm_rng_uniform(&rng) < 0.5 ? -by : by);
-        scratch[i] = input->image[i] + step;
-        leverage[i] = -model[i] / step; /* its first half */
+        scratch[i] = input->image[i] + (float)(atm_rng_uniform(&rng) < 0.5 ? -by : by);
+        leverage[i] = -model[i] / (scratch[i] - input->image[i]); /* to be continued */
     }
     again.image = scratch;
     status = atm_refine_again(refine, &again, err);
