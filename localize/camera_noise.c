@@ -7,11 +7,10 @@
 
 enum { TILE = 16, RING = 2 /* px around a pixel */, AROUND = 24, LEAST_CELLS = 8, ROUNDS = 8 };
 static const double LEAST_DIFFERENCES = 200; /* of a cell: its variance is then known to 10 % */
-static const double CLIP = 4;    /* sd; of Gaussian noise that is 0.1 % of the variance */
-static const double LIT = 2.5;   /* sd of the ring's mean above the background */
-static const double KNOWN = 0.2; /* relative error of the gain */
-static const double SHARED =
-    0.1; /* of the slope; neighbours share nearly all of an emitter's light */
+static const double CLIP = 4;     /* sd; of Gaussian noise that is 0.1 % of the variance */
+static const double LIT = 2.5;    /* sd of the ring's mean above the background */
+static const double KNOWN = 0.2;  /* relative error of the gain */
+static const double SHARED = 0.1; /* part of the slope that may be blinking */
 
 /* ---- Cells ---- */
 
@@ -199,9 +198,10 @@ static struct line fit(const struct atm_noise_cells *cells, const struct line *b
     return (struct line){wx / w, wy / w, wxy / wxx, 1 / w, 1 / wxx};
 }
 
-/* How much of the slope may be light: noise is each pixel's own, blinking emitters are as wide as
- * the PSF. The slope of what pixels side by side share tells, and so does its mean, which is more
- * certain and need only be spread unevenly. Cells and weights as for the line. */
+/* How much of the slope may be light that blinks. Noise is each pixel's own; emitters are as wide
+ * as the PSF, so that pixels side by side share their blinking. Its slope is what they add, and its
+ * mean, which is known better, is what they could add if it came and went with the background.
+ * Cells and weights as for the line. */
 static double shared_part(const struct atm_noise_cells *cells, const struct line *line,
                           double most) {
     double w = 0, wxx = 0, wxs = 0, ws = 0;

@@ -1,15 +1,8 @@
 #include "fluctuation.h"
+#include "frame_sample.h"
 #include "mem.h"
 
 #include <math.h>
-#include <stdbool.h>
-
-static bool is_blank(const float *frame, ptrdiff_t pixels) {
-    for (ptrdiff_t i = 1; i < pixels; i++)
-        if (frame[i] != frame[0])
-            return false;
-    return true;
-}
 
 /* Along an axis, the mean over all places of a pixel-integrated Gaussian: sums over its pixels of
  * g(i)^2, g(i) g(i + 1) and g(i)^2 g(i + 1). */
@@ -57,7 +50,7 @@ enum atm_status atm_fluctuation_measure(const float *frames, ptrdiff_t count, pt
     double n = 0;
     for (ptrdiff_t t = 0; t < count; t++) {
         const float *frame = frames + t * pixels;
-        const bool blank = is_blank(frame, pixels);
+        const bool blank = atm_frame_is_blank(frame, pixels);
         for (ptrdiff_t i = 0; !blank && i < pixels; i++)
             mean[i] += (double)frame[i];
         n += !blank;
@@ -67,7 +60,7 @@ enum atm_status atm_fluctuation_measure(const float *frames, ptrdiff_t count, pt
     axis_sums(sigma_px, sums);
     for (ptrdiff_t t = 0; t < count; t++) {
         const float *frame = frames + t * pixels;
-        if (is_blank(frame, pixels))
+        if (atm_frame_is_blank(frame, pixels))
             continue;
         add_up(frame, mean, height, width, &pairs[t], &triples[t]);
         pairs[t] *= n / (n - 1) / (sums[0] * sums[1]);

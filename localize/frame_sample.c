@@ -6,10 +6,10 @@
 enum { CHUNKS_MOST = 8 };
 
 bool atm_frame_is_blank(const float *image, ptrdiff_t pixels) {
-    ptrdiff_t same = 1;
-    while (same < pixels && image[same] == image[0])
-        same++;
-    return same == pixels;
+    for (ptrdiff_t i = 1; i < pixels; i++)
+        if (image[i] != image[0])
+            return false;
+    return true;
 }
 
 static enum atm_status allocate(struct atm_frame_sample *sample, struct atm_err *err) {

@@ -218,11 +218,11 @@ static void add_to_tally(struct run *run, ptrdiff_t count) {
         const struct atm_table *seeds = run->options->refine ? &run->seeds[t] : &run->found[t];
         for (ptrdiff_t i = 0; i < seeds->count; i++)
             atm_histogram_add(run->tally.seeds, seeds->rows[i].photons);
-        if (run->options->refine && !run->blank[t])
+        if (!run->options->refine)
+            *run->tally.localizations += (double)run->found[t].count;
+        else if (!run->blank[t])
             atm_fit_tally_add(&run->tally, run->tiles + t * tile_sums(run), run->found[t].rows,
                               run->found[t].count);
-        else if (!run->options->refine)
-            *run->tally.localizations += (double)run->found[t].count;
     }
 }
 

@@ -5,7 +5,6 @@
 #include "noise_model.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { MAX_FRAMES = 32, ROUNDS = 2 };
 

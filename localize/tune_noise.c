@@ -7,7 +7,6 @@
 #include <gsl/gsl_fit.h>
 #include <gsl/gsl_sort_float.h>
 #include <math.h>
-#include <string.h>
 
 enum { BINS = 16 };
 static const double MOST_LEVERAGE = 0.9;

@@ -1,5 +1,4 @@
-/* Errors: every fallible function returns an atm_status and fills one atm_err, once, at the cause.
- */
+/* Errors: every fallible function returns an atm_status and fills one atm_err, at the cause. */
 #ifndef ATM_ERR_H
 #define ATM_ERR_H
 
@@ -16,8 +15,7 @@ struct atm_err {
     char text[1024];
 };
 
-/* Fill err (which may be NULL) and return status, so that callers write `return atm_err_set(...)`.
- */
+/* Fill err (which may be NULL) and return status: callers write `return atm_err_set(...)`. */
 enum atm_status atm_err_set(struct atm_err *err, enum atm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,5 +1,5 @@
-/* Tables as HDF5 (Picasso, stack with truth). With a folder as argument the program
- * writes one known emitter per format there instead, for programs that read as others do. */
+/* Tables as HDF5 (Picasso, stack with truth). With a folder as argument the program writes one
+ * known emitter per format there instead, for programs that read as others do. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
