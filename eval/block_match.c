@@ -68,9 +68,9 @@ static void look_around(struct atm_block_match *m, ptrdiff_t n, ptrdiff_t s, dou
         const struct atm_block *block = &m->blocks->at[b];
         if (m->block[b].spike == s) {
             fate->blocks++;
-            energy += block->energy, amplitude += block->spot.amplitude;
+            energy += block->energy, amplitude += block->amplitude;
             most_energy = fmax(most_energy, block->energy);
-            most_amplitude = fmax(most_amplitude, block->spot.amplitude);
+            most_amplitude = fmax(most_amplitude, block->amplitude);
         }
         if (fate->block < 0 && gap(spike, block) <= nearest)
             nearest = gap(spike, block), fate->instead = b;
@@ -117,8 +117,8 @@ enum atm_status atm_block_match_init(struct atm_block_match *m, const struct atm
 
 struct tally {
     ptrdiff_t split, missed, merged, ghosts;
-    double energy_share, amplitude_share; /* sums over the matched spikes */
-    double *distance, *amplitude;         /* room for one per spike: of the matched */
+    double energy_share, amplitude_share;  /* sums over the matched spikes */
+    double *distance, *amplitude, *fitted; /* room for one per spike: of the matched */
 };
 
 static bool in_part(const struct atm_block_match *m, const struct atm_block_part *part, ptrdiff_t n,
@@ -139,9 +139,10 @@ static void tally_spike(const struct atm_block_match *m, ptrdiff_t s, struct tal
         t->energy_share += fate->energy_share;
         t->amplitude_share += isnan(fate->amplitude_share) ? 0 : fate->amplitude_share;
         double truth = m->spikes->at[s].amplitude;
-        double found = m->blocks->at[fate->block].spot.amplitude;
+        const struct atm_block *found = &m->blocks->at[fate->block];
         t->distance[score->matched] = fate->distance;
-        t->amplitude[score->matched++] = (found - truth) / truth;
+        t->amplitude[score->matched] = (found->amplitude - truth) / truth;
+        t->fitted[score->matched++] = fabs(found->spot.amplitude - truth) / truth;
     } else {
         t->missed += fate->instead < 0;
     }
@@ -182,19 +183,22 @@ static void fill_errors(struct tally *t, struct atm_block_score *score) {
         t->amplitude[i] = fabs(t->amplitude[i]);
     gsl_sort(t->distance, 1, n);
     gsl_sort(t->amplitude, 1, n);
+    gsl_sort(t->fitted, 1, n);
     score->median_px = n ? gsl_stats_median_from_sorted_data(t->distance, 1, n) : NAN;
     score->p90_px = n ? gsl_stats_quantile_from_sorted_data(t->distance, 1, n, 0.9) : NAN;
     score->amplitude_median = n ? gsl_stats_median_from_sorted_data(t->amplitude, 1, n) : NAN;
+    score->fitted_median = n ? gsl_stats_median_from_sorted_data(t->fitted, 1, n) : NAN;
 }
 
 enum atm_status atm_block_match_score(const struct atm_block_match *m,
                                       const struct atm_block_part *part,
                                       struct atm_block_score *score, struct atm_err *err) {
     size_t room = (size_t)m->spikes->first[m->spikes->images] + 1;
-    struct tally t = {.distance = atm_mem_alloc(2 * room, sizeof(double))};
+    struct tally t = {.distance = atm_mem_alloc(3 * room, sizeof(double))};
     if (!t.distance)
         return atm_err_memory(err, "the scores of blocks");
     t.amplitude = t.distance + room;
+    t.fitted = t.amplitude + room;
     *score = (struct atm_block_score){0};
     tally_part(m, part, &t, score);
     score->jaccard = ratio(score->matched, score->spikes + score->blocks - score->matched);

@@ -58,6 +58,7 @@ struct atm_block_score {
     double mean_px, median_px, p90_px;      /* of d */
     /* Of (block - spike) / spike; the median is that of the absolute value. */
     double amplitude_rms, amplitude_median, amplitude_bias;
+    double fitted_median; /* the same with the amplitude of the fit that has a width of its own */
 };
 enum atm_status atm_block_match_score(const struct atm_block_match *match,
                                       const struct atm_block_part *part,

@@ -85,6 +85,7 @@ static ptrdiff_t measure_blocks(const struct atm_block_set *set, const float *at
         if (!(block.energy >= least) || !(block.energy > 0))
             continue;
         atm_block_measure(&window, &block);
+        block.amplitude = atm_spot_amplitude(&window, block.spot.x, block.spot.y, set->sigma_px);
         block.spot.x += (double)place.x, block.spot.y += (double)place.y;
         measured[count++] = block;
     }

@@ -10,7 +10,7 @@ struct atm_block_set {
     const struct atm_model *model;
     struct atm_model_size size; /* of one image */
     double active;              /* a block is active when |g| / |x| is at least this */
-    double sigma_px;            /* of a spike, for the peaks below */
+    double sigma_px;            /* of a spike's image */
     bool whole;               /* one code for the whole image: `blocks` are the peaks of the sum */
     struct atm_blocks blocks; /* of the images added so far */
     ptrdiff_t capacity;       /* images */

@@ -122,6 +122,7 @@ static struct atm_block fit_peak(const float *image, ptrdiff_t height, ptrdiff_t
     peak.spot = (struct atm_spot_fit){(double)image[y * width + x], (double)x, (double)y,
                                       options->sigma_px, 1};
     peak.fitted = atm_spot_fit(&window, &peak.spot);
+    peak.amplitude = atm_spot_amplitude(&window, peak.spot.x, peak.spot.y, options->sigma_px);
     peak.energy = M_PI * pow(peak.spot.sigma * peak.spot.amplitude, 2);
     return peak;
 }

@@ -39,6 +39,8 @@ struct atm_block {
     double energy;   /* |g|^2 with g clipped to 0..1 */
     bool fitted;     /* false: no Gaussian fits, and spot is a rough place with residual 1 */
     struct atm_spot_fit spot;
+    double amplitude; /* of the spike that fits best there, as wide as a spike is (spot.sigma is the
+                         block's own width) */
 };
 struct atm_blocks {
     ptrdiff_t images, image_capacity, count, capacity;

@@ -28,7 +28,7 @@ struct pass {
 static enum atm_status add_peaks(struct pass *pass, ptrdiff_t count, struct atm_err *err) {
     struct atm_model_test *test = pass->test;
     const struct atm_source_info *info = atm_source_info(pass->source);
-    const struct atm_peak_options options = atm_peak_defaults(test->sigma_px);
+    const struct atm_peak_options options = atm_peak_defaults(test->width_px);
     enum atm_status status = ATM_OK;
     for (ptrdiff_t i = 0; !status && i < count; i++) {
         ptrdiff_t found =
@@ -89,7 +89,7 @@ static enum atm_status make_set(const struct atm_model_test *test,
                                 const struct atm_model_size *size, ptrdiff_t images,
                                 struct atm_block_set *set, struct atm_err *err) {
     set->active = test->options.active;
-    set->sigma_px = test->sigma_px;
+    set->sigma_px = test->width_px;
     return atm_block_set_init(set, test->model, size, images, err);
 }
 
@@ -130,6 +130,7 @@ static enum atm_status find_sigma(struct atm_model_test *test, const struct atm_
     test->sigma_known = !isnan(test->sigma_px);
     if (!test->sigma_known)
         test->sigma_px = test->model->calibration.done ? test->model->calibration.sigma_px : NAN;
+    test->width_px = hypot(test->sigma_px, images->amplitude_is_mass ? sqrt(1.0 / 12) : 0);
     return test->sigma_px > 0
                ? ATM_OK
                : atm_err_set(err, ATM_FAIL,
@@ -146,9 +147,8 @@ static enum atm_status find_spikes(struct atm_model_test *test,
         .images = count > 0 && count < info->frames ? count : info->frames,
         .scale = 1 / test->model->image_scale,
     };
-    double sigma2 = test->sigma_px * test->sigma_px;
-    if (images->amplitude_is_mass) /* a pixel's own variance widens the spot */
-        cut.scale /= 2 * M_PI * (sigma2 + 1.0 / 12);
+    if (images->amplitude_is_mass)
+        cut.scale /= 2 * M_PI * test->width_px * test->width_px;
     return atm_spikes_from_table(images->truth, &cut, &test->spikes, err);
 }
 

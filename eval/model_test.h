@@ -26,6 +26,8 @@ struct atm_model_test {
     struct atm_eval_options options;
     struct atm_spikes spikes;
     double sigma_px;  /* used: always known */
+    double width_px;  /* of a spike's image: sigma_px, and a pixel's own variance where pixels
+                         integrate */
     bool sigma_known; /* from the stack's provenance or the configuration */
     uint64_t seed;
     struct atm_block_set raw, refined; /* refined: the first images only, or none */

@@ -111,7 +111,7 @@ static enum atm_status validity(struct atm_model_report *r, struct atm_err *err)
 
 static enum atm_status fewer(struct atm_model_report *r, struct atm_err *err) {
     const struct atm_block_set *sets[2] = {&r->test->raw, &r->test->refined};
-    const struct atm_fewer_options options = {FEWER_IMAGES, r->test->sigma_px, r->test->seed};
+    const struct atm_fewer_options options = {FEWER_IMAGES, r->test->width_px, r->test->seed};
     struct atm_fewer f[2] = {{0, NAN, NAN, NAN, NAN}, {0, NAN, NAN, NAN, NAN}};
     for (int k = 0; k < 2; k++) {
         enum atm_status status =

@@ -41,6 +41,7 @@ static const struct figure figures[] = {
     FIGURE(amplitude_rms, "amplitude error, rms, relative"),
     FIGURE(amplitude_median, "amplitude error, median, relative"),
     FIGURE(amplitude_bias, "amplitude bias, relative"),
+    FIGURE(fitted_median, "amplitude of a fit of any width, median error"),
 };
 enum { FIGURES = sizeof figures / sizeof *figures };
 

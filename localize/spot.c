@@ -200,3 +200,8 @@ bool atm_spot_fit(const struct atm_spot_window *window, struct atm_spot_fit *fit
                                  sqrt(fmax(best.loss, 0) / energy)};
     return true;
 }
+
+double atm_spot_amplitude(const struct atm_spot_window *window, double x, double y, double sigma) {
+    const double at[3] = {x, y, sigma};
+    return try_at(window, at, 0).amplitude;
+}

@@ -33,4 +33,7 @@ struct atm_spot_fit {
  * False, with *fit left as it was, when it finds no positive spot inside the window. */
 bool atm_spot_fit(const struct atm_spot_window *window, struct atm_spot_fit *fit);
 
+/* Amplitude of the spot of this place and width that fits best; 0 where none of it is seen. */
+double atm_spot_amplitude(const struct atm_spot_window *window, double x, double y, double sigma);
+
 #endif

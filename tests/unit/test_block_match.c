@@ -38,6 +38,7 @@ static void build(struct fixture *f, const struct scene *scenes, ptrdiff_t count
             blocks[m++] = (struct atm_block){.index = i,
                                              .energy = b->amplitude * b->amplitude,
                                              .fitted = true,
+                                             .amplitude = b->amplitude,
                                              .spot = {b->amplitude, b->x, b->y, SIGMA, 0}};
         }
         assert_int_equal(atm_blocks_append(&f->blocks, blocks, m, NULL), ATM_OK);

@@ -45,6 +45,20 @@ static void fit_of_a_gaussian(void **state) {
     }
 }
 
+/* A spot of width s' holds a spike of width s of amplitude 2 s'^2 / (s^2 + s'^2) times its own (the
+ * integral of the product of two Gaussians over that of the square of one). */
+static void amplitude_of_another_width(void **state) {
+    (void)state;
+    static float image[H * W];
+    const struct atm_psf_spot spot = {15.2, 11.7, 1.65, 0.73};
+    draw(&spot, 1, image);
+    const struct atm_spot_window window = whole_of(image);
+    double square = spot.sigma_px * spot.sigma_px;
+    for (double sigma = 1.5; sigma < 1.9; sigma += 0.15)
+        assert_true(fabs(atm_spot_amplitude(&window, spot.x, spot.y, sigma) -
+                         0.73 * 2 * square / (square + sigma * sigma)) < 1e-5);
+}
+
 /* |I - fit| / |I| of two equal spots far apart: the fit takes one, half of the energy is left. */
 static void residual_of_two(void **state) {
     (void)state;
@@ -108,11 +122,9 @@ static void peaks(void **state) {
 int main(void) {
     gsl_set_error_handler_off();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fit_of_a_gaussian),
-        cmocka_unit_test(residual_of_two),
-        cmocka_unit_test(moments),
-        cmocka_unit_test(no_spot),
-        cmocka_unit_test(peaks),
+        cmocka_unit_test(fit_of_a_gaussian), cmocka_unit_test(amplitude_of_another_width),
+        cmocka_unit_test(residual_of_two),   cmocka_unit_test(moments),
+        cmocka_unit_test(no_spot),           cmocka_unit_test(peaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
