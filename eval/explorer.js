@@ -46,8 +46,11 @@
         context.stroke();
     }
 
-    /* Brightest place: centroid of the pixels above half of the maximum. */
+    /* Brightest place of an atom: centroid of the pixels above half of the maximum; of an inactive
+     * one none. */
     function brightest(pixels) {
+        if (energy(pixels.map((v) => Math.min(1, Math.max(0, v)))) < data.active ** 2 * energy(image.input))
+            return null;
         let top = 0, sum = 0, x = 0, y = 0;
         for (const v of pixels)
             top = Math.max(top, v);
@@ -55,7 +58,7 @@
             if (v > top / 2)
                 sum += v, x += v * (i % width), y += v * Math.floor(i / width);
         });
-        return sum > 0 ? [x / sum, y / sum] : null;
+        return [x / sum, y / sum];
     }
 
     const largest = (pixels) => pixels.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -89,7 +92,7 @@
                 ring(context, now, 8, "#56b4e9");
         }
         byId("measure").textContent = `g(z): peak ${largest(atom).toFixed(2)}` +
-            (now ? `, brightest at x ${now[0].toFixed(1)}, y ${now[1].toFixed(1)} px` : "");
+            (now ? `, brightest at x ${now[0].toFixed(1)}, y ${now[1].toFixed(1)} px` : ", inactive");
         byId("error").textContent =
             Number.isFinite(image.error)
                 ? `relative squared error ${relativeError(shown).toPrecision(2)}` +

@@ -33,7 +33,7 @@ static enum atm_status read_image(struct atm_figure_set *set, ptrdiff_t index, f
             return status;
         set->chunk_index = wanted;
     }
-    const double scale = atm_source_info(set->source)->scale;
+    const double scale = set->model->image_scale;
     const ptrdiff_t at = index % ATM_SOURCE_CHUNK * pixels;
     for (ptrdiff_t i = 0; i < pixels; i++)
         to[i / set->width * set->size.width + i % set->width] =

@@ -17,7 +17,7 @@ struct sweep {
     ptrdiff_t image, block, coordinates, rows;
     const struct atm_figure_apart *apart;
     float *images;              /* (coordinates, rows, COLUMNS, H, W) */
-    double (*motion)[STEPS][2]; /* (coordinates): centroids of the atoms */
+    double (*motion)[STEPS][2]; /* (coordinates): centroids of the atoms, NAN of inactive ones */
     struct atm_panel *panels;   /* (coordinates, rows, COLUMNS) */
     char (*captions)[FIGURE_CAPTION];
 };
@@ -41,7 +41,7 @@ static void centroid(const struct atm_figure_set *set, const float *image, doubl
         x_sum += w * (double)(i % set->width);
         y_sum += w * (double)(i / set->width);
     }
-    at[0] = x_sum / sum; /* NAN for a dark image: not drawn */
+    at[0] = x_sum / sum;
     at[1] = y_sum / sum;
 }
 
@@ -68,8 +68,15 @@ static enum atm_status sweep_images(struct atm_figure_set *set, struct sweep *sw
         atm_figure_set_decode(set, COLUMNS, codes, atoms + COLUMNS * pixels);
     atm_mem_free(codes);
     enum atm_status status = atm_figure_set_atoms(set, COLUMNS, block, z, atoms, err);
-    for (int i = 0; !status && i < STEPS; i++)
-        centroid(set, atoms + (i + 1) * pixels, sweep->motion[d][i]);
+    const double least = set->active * atm_figure_set_norm(set, sweep->apart->input);
+    for (int i = 0; !status && i < STEPS; i++) {
+        const float *atom = atoms + (i + 1) * pixels;
+        double *at = sweep->motion[d][i];
+        if (atm_figure_set_norm(set, atom) >= least)
+            centroid(set, atom, at);
+        else
+            at[0] = at[1] = NAN; /* no line goes there */
+    }
     return status;
 }
 
@@ -84,8 +91,9 @@ static void sweep_panels(const struct atm_figure_set *set, struct sweep *sweep, 
                 snprintf(caption, FIGURE_CAPTION, "%s, z%td = %.3g", row ? "whole" : "atom", d + 1,
                          original);
             else
-                snprintf(caption, FIGURE_CAPTION, "z%td = %.3g", d + 1,
-                         step_value(set, sweep, d, i - 1));
+                snprintf(caption, FIGURE_CAPTION, "z%td = %.3g%s", d + 1,
+                         step_value(set, sweep, d, i - 1),
+                         row || isfinite(sweep->motion[d][i - 1][0]) ? "" : ", inactive");
             struct atm_panel *panel = &sweep->panels[at];
             *panel = figure_panel(sweep->images + at * pixels, caption);
             panel->framed = i == 0;

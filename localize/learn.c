@@ -106,8 +106,7 @@ static enum atm_status new_model(const struct atm_source_info *info,
                                  const char *provenance, const struct atm_sink *sink,
                                  struct atm_model **model, struct atm_err *err) {
     const struct atm_model *start = options->start;
-    const bool same = start && start->options.kind == options->model.kind;
-    struct atm_model_options chosen = same ? start->options : options->model;
+    struct atm_model_options chosen = options->model;
     choose_grid(info, &chosen, sink);
     enum atm_status status = atm_model_create(&chosen, &options->net, seed, model, err);
     if (!status && start)

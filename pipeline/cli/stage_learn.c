@@ -138,6 +138,16 @@ static enum atm_status train(struct atm_source *source, const struct atm_config 
     return status;
 }
 
+/* Of a model of the same kind the network is, too, where the configuration does not say otherwise.
+ */
+static struct atm_config like_start(const struct atm_config *config,
+                                    const struct atm_model *start) {
+    struct atm_config wanted = *config;
+    if (start && start->options.kind == config->model.kind)
+        atm_ini_fill(&atm_model_section, &wanted.model, &start->options);
+    return wanted;
+}
+
 enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_config *config,
                                 const char *model_path, const char *curve_path,
                                 const struct atm_sink *sink, struct atm_model **model,
@@ -154,17 +164,19 @@ enum atm_status atm_stage_learn(struct atm_source *source, const struct atm_conf
     if (!status && config->train.from[0] &&
         (status = atm_model_load(config->train.from, &start, err)))
         atm_err_prefix(err, "train.from: ");
+    const struct atm_config wanted = like_start(config, start);
     if (!status)
-        status = learn_provenance(source, config, start, &provenance, err);
+        status = learn_provenance(source, &wanted, start, &provenance, err);
     if (!status)
         status = reuse(model_path, provenance, sink, model, err);
     bool as_it_was = !status && *model;
     if (!status && !*model)
-        status = train(source, config, start, model_path, checkpoint, provenance, sink, model, err);
+        status =
+            train(source, &wanted, start, model_path, checkpoint, provenance, sink, model, err);
     else if (!status && strcmp(atm_provenance_identity((*model)->provenance),
                                atm_provenance_identity(provenance)) != 0) {
         as_it_was = false;
-        status = atm_stage_calibrate(*model, config, model_path, sink, err);
+        status = atm_stage_calibrate(*model, &wanted, model_path, sink, err);
     }
     if (!status)
         atm_learn_forget(checkpoint); /* also one that was left when this was killed before */

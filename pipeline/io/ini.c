@@ -141,6 +141,35 @@ void atm_ini_defaults(const struct atm_binding *bindings, size_t count) {
         }
 }
 
+static size_t value_size(const struct atm_key *key) {
+    switch (key->type) {
+    case ATM_KEY_INT:
+        return sizeof(int64_t);
+    case ATM_KEY_DOUBLE:
+        return sizeof(double);
+    case ATM_KEY_BOOL:
+        return sizeof(bool);
+    case ATM_KEY_CHOICE:
+        return sizeof(int);
+    case ATM_KEY_TEXT:
+        return ATM_KEY_TEXT_SIZE;
+    case ATM_KEY_REST:
+        break;
+    }
+    return 0;
+}
+
+void atm_ini_fill(const struct atm_section *section, void *options, const void *from) {
+    for (size_t i = 0; i < section->key_count; i++) {
+        const struct atm_key *key = &section->keys[i];
+        const size_t size = value_size(key);
+        char *value = (char *)options + key->offset, was[ATM_KEY_TEXT_SIZE];
+        memcpy(was, value, size);
+        if (size && !atm_ini_value_parse(key, key->fallback, options, NULL))
+            memcpy(value, memcmp(value, was, size) ? was : (const char *)from + key->offset, size);
+    }
+}
+
 static enum atm_status fail_here(struct stream *s, const char *message) {
     s->status = atm_err_set(s->err, ATM_FAIL, "%s:%d: %s", s->name, s->line, message);
     return s->status;

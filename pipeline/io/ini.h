@@ -64,6 +64,9 @@ struct atm_binding {
     { name_, ATM_KEY_REST, offsetof(type_, field), fallback_, 0, 0, NULL, "", help_ }
 
 void atm_ini_defaults(const struct atm_binding *bindings, size_t count);
+/* Every key of options that has its default takes the value of from (the same struct); keys of
+ * other names stay. */
+void atm_ini_fill(const struct atm_section *section, void *options, const void *from);
 /* Errors (ATM_FAIL) with file, line and the nearest known key: unknown or duplicate keys or
  * sections, trailing junk, NaN, out of range, lines that inih would cut. */
 enum atm_status atm_ini_read(const char *path, const struct atm_binding *bindings, size_t count,

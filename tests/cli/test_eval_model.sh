@@ -14,6 +14,11 @@ for name in numbers.txt numbers.json blocks_0.png blocks_95.png sweep.png interp
     cmp -s "model_eval/$name" "again/$name" || fail "$name: other bytes on two threads"
 done
 
+succeeds "the model's own brightness" "$atomloc" eval model.h5 test.h5 -o scaled --set input.scale=3
+for name in numbers.txt blocks_0.png sweep.png pairs.png; do
+    cmp -s "model_eval/$name" "scaled/$name" || fail "$name: not of the images that the network sees"
+done
+
 /usr/bin/python3 - <<'END' || fail "numbers.json"
 import json
 numbers = json.load(open("again/numbers.json"))
@@ -67,6 +72,18 @@ for numbers, blocks in ((paper, 10), (whole, 1)):
 assert paper["fewer_atoms"]["refined"]["full"] is None or paper["fewer_atoms"]["refined"]["full"] > 0
 assert "fewer_atoms" not in whole and "latents" not in whole
 END
+# --- A model that starts from another is like it, but for what the configuration says
+from() {
+    succeeds "$2 from $1" "$atomloc" train large.h5 "${small[@]}" --set train.from="$1.h5" --set train.steps=2 -o "$2.h5" "${@:3}"
+    /usr/bin/python3 -c 'import h5py, sys; print(h5py.File(sys.argv[1]).attrs["atom"])' "$2.h5" >"$2.atom"
+}
+from paper homogeneous --set model.atom=homogeneous
+from homogeneous same
+cmp -s homogeneous.atom same.atom || fail "the start's atom is not kept"
+from paper published
+cmp -s homogeneous.atom published.atom && fail "model.atom is not heard where there is a start"
+"$atomloc" info same.h5 | grep -q 'atom = homogeneous' || fail "the provenance does not say the start's atom"
+
 grep -q 'one code for the whole image' whole/numbers.txt || fail "numbers.txt does not say what stands for blocks"
 
 refuses 2 'numbers.json is in its folder' "$atomloc" eval model.h5 test.h5 --json

@@ -229,6 +229,18 @@ static void set_follows_the_same_rules(void **state) {
                                 "(byte 2)");
 }
 
+static void what_is_not_said_is_filled(void **state) {
+    (void)state;
+    read_ok("[spot]\nframes = 5\nfast = yes\n");
+    const struct spot_options said = spot;
+    read_ok("[spot]\nframes = 7\nsigma_px = 1.5\nrate = 1e-4\npath = a b\n");
+    struct spot_options filled = said;
+    atm_ini_fill(&spot_section, &filled, &spot);
+    assert_int_equal(filled.frames, 5);
+    assert_true(filled.fast && filled.sigma_px == 1.5 && filled.rate == 1e-4);
+    assert_string_equal(filled.path, "a b");
+}
+
 static void files_are_named(void **state) {
     (void)state;
     struct atm_err err = {0};
@@ -267,6 +279,7 @@ int main(void) {
         cmocka_unit_test(resolved_reads_back_exactly),
         cmocka_unit_test(template_is_complete_and_reads_as_defaults),
         cmocka_unit_test(set_follows_the_same_rules),
+        cmocka_unit_test(what_is_not_said_is_filled),
         cmocka_unit_test(files_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
