@@ -115,6 +115,27 @@ enum atm_status atm_h5_create(const char *path, struct atm_h5 **file, struct atm
     return status;
 }
 
+/* Is there a block for a file driver? Files in one part have none, and HDF5 takes memory for the
+ * size that it claims (up to 4 GiB) before it looks at anything else. Superblock: version at 8,
+ * size of an address at 13, the driver block's is the fourth address. It begins at 0, 512, 1024,
+ * ... */
+static bool has_driver_block(int fd, off_t size) {
+    enum { ADDRESS_MOST = 32 };
+    for (off_t at = 0; at < size; at = at ? 2 * at : 512) {
+        unsigned char block[28 + 4 * ADDRESS_MOST] = {0};
+        if (pread(fd, block, sizeof block, at) < 0 || memcmp(block, "\x89HDF\r\n\x1a\n", 8) != 0)
+            continue;
+        const size_t bytes = block[13], addresses = block[8] ? 28 : 24;
+        if (block[8] > 1 || bytes > ADDRESS_MOST)
+            return false;
+        for (size_t i = 0; i < bytes; i++)
+            if (block[addresses + 3 * bytes + i] != 0xff)
+                return true;
+        return false;
+    }
+    return false;
+}
+
 /* What can be said without HDF5, whose words for these are no help to anybody. */
 static enum atm_status check_file(const char *path, struct atm_err *err) {
     struct stat info;
@@ -129,8 +150,13 @@ static enum atm_status check_file(const char *path, struct atm_err *err) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return atm_err_errno(err, path, "open");
+    const bool in_parts = has_driver_block(fd, info.st_size);
     close(fd);
-    return ATM_OK;
+    return in_parts ? atm_err_set(err, ATM_FAIL,
+                                  "%s: is part of an HDF5 file in several parts; it must be in one "
+                                  "(h5repack makes it one)",
+                                  path)
+                    : ATM_OK;
 }
 
 static enum atm_status open_failed(const struct atm_h5 *file, struct atm_err *err) {
