@@ -8,6 +8,13 @@
 
 enum { TILE = 16, TILE_SAMPLE = 4096 };
 
+bool atm_frame_is_blank(const float *image, ptrdiff_t pixels) {
+    for (ptrdiff_t i = 1; i < pixels; i++)
+        if (image[i] != image[0])
+            return false;
+    return true;
+}
+
 void atm_background_level(float *values, ptrdiff_t count, double *level, double *sd) {
     gsl_sort_float(values, 1, (size_t)count);
     ptrdiff_t n = count;
@@ -25,24 +32,43 @@ void atm_background_level(float *values, ptrdiff_t count, double *level, double 
     }
 }
 
+/* Frames that belong together; `used` (used_count) of them are not blank. */
+struct stretch {
+    const float *frames; /* (count, height, width) */
+    ptrdiff_t count, height, width, used_count;
+    ptrdiff_t *used; /* owned */
+};
+
+static bool find_used(struct stretch *s) {
+    const ptrdiff_t pixels = s->height * s->width;
+    s->used = atm_mem_alloc((size_t)s->count + 1, sizeof *s->used);
+    for (ptrdiff_t t = 0; s->used && t < s->count; t++)
+        if (!atm_frame_is_blank(s->frames + t * pixels, pixels))
+            s->used[s->used_count++] = t;
+    if (s->used && !s->used_count) /* all are blank */
+        for (ptrdiff_t t = 0; t < s->count; t++)
+            s->used[s->used_count++] = t;
+    return s->used;
+}
+
 /* Level of the tile at (y0, x0) over all frames, from at most TILE_SAMPLE evenly spread values. */
-static double tile_level(const float *frames, ptrdiff_t count, ptrdiff_t height, ptrdiff_t width,
-                         ptrdiff_t y0, ptrdiff_t x0, float *values) {
+static double tile_level(const struct stretch *s, ptrdiff_t y0, ptrdiff_t x0, float *values) {
+    const ptrdiff_t height = s->height, width = s->width;
     ptrdiff_t h = height - y0 < TILE ? height - y0 : TILE,
               w = width - x0 < TILE ? width - x0 : TILE;
-    ptrdiff_t total = count * h * w, step = total / TILE_SAMPLE + 1, n = 0;
+    ptrdiff_t total = s->used_count * h * w, step = total / TILE_SAMPLE + 1, n = 0;
     step += step % 2 == 0 && step > 1; /* odd: does not fall on the same columns again and again */
     for (ptrdiff_t i = 0; i < total; i += step) {
-        ptrdiff_t t = i / (h * w), p = i % (h * w);
-        values[n++] = frames[(t * height + y0 + p / w) * width + x0 + p % w];
+        ptrdiff_t t = s->used[i / (h * w)], p = i % (h * w);
+        values[n++] = s->frames[(t * height + y0 + p / w) * width + x0 + p % w];
     }
     double level, sd;
     atm_background_level(values, n, &level, &sd);
     return level;
 }
 
-/* Where pixel p lies between tile centres: lower tile and weight of the one after it. Beyond the outer
- * centres the line goes on (weights below 0 or above 1). */
+/* Where pixel p lies between tile centres: lower tile and weight of the one after it. Beyond the
+ * outer centres the line goes on (weights below 0 or above 1). */
 static ptrdiff_t between(ptrdiff_t p, ptrdiff_t tiles, double *weight) {
     double at = ((double)p + 0.5) / TILE - 0.5;
     ptrdiff_t lower = (ptrdiff_t)fmax(at, 0);
@@ -68,24 +94,28 @@ static void interpolate(const double *levels, ptrdiff_t rows, ptrdiff_t columns,
 }
 
 /* Frames far outside the spread of the others (a shutter, a lamp, an empty page) get a level of
- * their own; for the rest the difference is the number of emitters rather than the background. */
-static void frame_offsets(const float *frames, ptrdiff_t count, ptrdiff_t pixels, const float *map,
-                          float *values, float *offsets) {
+ * their own; for the rest, which have one in common, the difference is the number of emitters
+ * rather than the background. The map is theirs, but where half of the frames are darker. */
+static void frame_offsets(const struct stretch *s, const float *map, float *values,
+                          float *offsets) {
+    const ptrdiff_t pixels = s->height * s->width;
     double spread = 0;
-    for (ptrdiff_t t = 0; t < count; t++) {
+    for (ptrdiff_t t = 0; t < s->count; t++) {
         double level, sd;
         for (ptrdiff_t i = 0; i < pixels; i++)
-            values[i] = frames[t * pixels + i] - map[i];
+            values[i] = s->frames[t * pixels + i] - map[i];
         atm_background_level(values, pixels, &level, &sd);
         offsets[t] = (float)level;
-        spread += sd / (double)count;
+        spread += atm_frame_is_blank(s->frames + t * pixels, pixels) ? 0 : sd;
     }
-    memcpy(values, offsets, (size_t)count * sizeof *values);
-    gsl_sort_float(values, 1, (size_t)count);
-    double middle = (double)values[count / 2];
-    for (ptrdiff_t t = 0; t < count; t++)
-        if (fabs((double)offsets[t] - middle) < 3 * spread)
-            offsets[t] = 0;
+    for (ptrdiff_t i = 0; i < s->used_count; i++)
+        values[i] = offsets[s->used[i]];
+    gsl_sort_float(values, 1, (size_t)s->used_count);
+    const double middle = (double)values[s->used_count / 2];
+    const double near = 3 * spread / (double)s->used_count;
+    for (ptrdiff_t t = 0; t < s->count; t++)
+        if (fabs((double)offsets[t] - middle) < near)
+            offsets[t] = fabs(middle) < near ? 0 : (float)middle;
 }
 
 enum atm_status atm_background_estimate(const float *frames, ptrdiff_t count, ptrdiff_t height,
@@ -96,22 +126,22 @@ enum atm_status atm_background_estimate(const float *frames, ptrdiff_t count, pt
     rows = rows ? rows : 1, columns = columns ? columns : 1;
     ptrdiff_t scratch = height * width > count ? height * width : count;
     scratch = scratch > 2 * TILE_SAMPLE ? scratch : 2 * TILE_SAMPLE;
+    struct stretch s = {.frames = frames, .count = count, .height = height, .width = width};
     double *levels = atm_mem_alloc((size_t)(rows * columns), sizeof *levels);
     float *values = atm_mem_alloc((size_t)scratch, sizeof *values);
-    if (!levels || !values) {
-        atm_mem_free(levels);
-        atm_mem_free(values);
-        return atm_err_memory(err, "the background");
+    enum atm_status status =
+        levels && values && find_used(&s) ? ATM_OK : atm_err_memory(err, "the background");
+    if (!status) {
+        for (ptrdiff_t r = 0; r < rows; r++)
+            for (ptrdiff_t c = 0; c < columns; c++)
+                levels[r * columns + c] = tile_level(&s, r * TILE, c * TILE, values);
+        interpolate(levels, rows, columns, height, width, map);
+        frame_offsets(&s, map, values, offsets);
     }
-    for (ptrdiff_t r = 0; r < rows; r++)
-        for (ptrdiff_t c = 0; c < columns; c++)
-            levels[r * columns + c] =
-                tile_level(frames, count, height, width, r * TILE, c * TILE, values);
-    interpolate(levels, rows, columns, height, width, map);
-    frame_offsets(frames, count, height * width, map, values, offsets);
+    atm_mem_free(s.used);
     atm_mem_free(levels);
     atm_mem_free(values);
-    return ATM_OK;
+    return status;
 }
 
 /* Mean of (frame - background) over the 3x3 pixels around (y, x); not at the border. */

@@ -149,6 +149,8 @@ enum atm_status atm_false_rate_calibrate(struct atm_source *source, struct atm_s
         c.image && c.background ? ATM_OK : atm_err_memory(err, "frames of noise");
     if (!status)
         status = atm_tune_create_refine(info, options, tuning, &c.refine, err);
+    if (!status)
+        atm_refine_set_sink(c.refine, tuning->sink);
     /* Twice: at a much lower threshold one blob of noise may become two weaker emitters. */
     for (int round = 0; round < 2 && !status; round++) {
         c.threshold = round ? fmax(NEAR * result->threshold, LOWEST) : LOWEST;

@@ -1,4 +1,5 @@
 #include "fluctuation.h"
+#include "background.h"
 #include "frame_sample.h"
 #include "mem.h"
 

@@ -5,13 +5,6 @@
 
 enum { CHUNKS_MOST = 8 };
 
-bool atm_frame_is_blank(const float *image, ptrdiff_t pixels) {
-    for (ptrdiff_t i = 1; i < pixels; i++)
-        if (image[i] != image[0])
-            return false;
-    return true;
-}
-
 static enum atm_status allocate(struct atm_frame_sample *sample, struct atm_err *err) {
     size_t n = (size_t)sample->count, pixels = (size_t)sample->pixels;
     sample->image = atm_mem_alloc(n * pixels, sizeof *sample->image);

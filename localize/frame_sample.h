@@ -4,9 +4,6 @@
 
 #include "tune.h"
 
-/* All pixels have one value: a page that was dropped or blanked, not a picture. */
-bool atm_frame_is_blank(const float *image, ptrdiff_t pixels);
-
 struct atm_frame_sample {
     ptrdiff_t count, pixels;
     float *image, *background;       /* owned, (count, H, W) */

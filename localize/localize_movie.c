@@ -1,4 +1,5 @@
 /* A movie chunk by chunk: encoder, seeds, refinement of the frames in parallel, journal. */
+#include "background.h"
 #include "false_rate.h"
 #include "fit_psf.h"
 #include "fit_record.h"
@@ -299,10 +300,11 @@ static enum atm_status all_chunks(struct run *run, ptrdiff_t first_chunk,
 
 /* NAN when there is none, or no memory for it. */
 static double median_chi2(const struct run *run) {
-    const ptrdiff_t count = run->info->frames;
-    float *values = atm_mem_alloc((size_t)count + 1, sizeof *values);
-    for (ptrdiff_t t = 0; values && t < count; t++)
-        values[t] = run->fits[t].chi2;
+    ptrdiff_t count = 0;
+    float *values = atm_mem_alloc((size_t)run->info->frames + 1, sizeof *values);
+    for (ptrdiff_t t = 0; values && t < run->info->frames; t++)
+        if (!isnan(run->fits[t].chi2)) /* a blank frame's */
+            values[count++] = run->fits[t].chi2;
     if (values)
         gsl_sort_float(values, 1, (size_t)count);
     const double median = values && count ? (double)values[count / 2] : NAN;
@@ -343,8 +345,9 @@ static enum atm_status record_fit(const struct run *run, struct atm_fit_record *
     if (run->options->refine)
         numbers.sigma_px = run->tuning.sigma_px;
     if (seen->known) {
-        numbers.photons_factor =
-            atm_histogram_factor(&seen->blocks, run->tally.seeds, compare_from(run), LEAST);
+        if (run->options->seeds == ATM_SEEDS_NETWORK) /* peaks are of other photons than blocks */
+            numbers.photons_factor =
+                atm_histogram_factor(&seen->blocks, run->tally.seeds, compare_from(run), LEAST);
         numbers.background_factor =
             atm_histogram_factor(&seen->background, run->tally.background, 0, 1);
     }

@@ -99,6 +99,8 @@ static enum atm_status tune(const struct atm_source_info *info,
     struct atm_refine_options plain = *options;
     plain.psf = ATM_PSF_GAUSSIAN;
     enum atm_status status = atm_refine_create(&plain, info->height, info->width, &refine, err);
+    if (!status)
+        atm_refine_set_sink(refine, tuning->sink);
     for (int turn = 0; turn < TURNS && !status; turn++) {
         atm_frame_sample_tell(sample, tuning);
         if (isnan(options->sigma_px))

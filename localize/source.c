@@ -101,15 +101,15 @@ static double now_s(void) {
 static void wait_for_frames(struct atm_source *s, ptrdiff_t wanted, const struct atm_sink *sink) {
     const struct timespec pause = {0, 100000000};
     const ptrdiff_t most = (ptrdiff_t)s->options.frame_count;
-    ptrdiff_t all = atm_movie_info(s->movie)->frames;
+    int64_t all = atm_movie_bytes(s->movie); /* a TIFF's list of frames may come last */
     wanted = most && most < wanted ? most : wanted;
     for (double last = now_s(); frames_there(s, wanted) < wanted && !atm_log_stopped(sink) &&
                                 now_s() - last < s->options.follow_s;) {
         nanosleep(&pause, NULL);
         atm_movie_refresh(&s->movie);
-        if (atm_movie_info(s->movie)->frames > all)
+        if (atm_movie_bytes(s->movie) != all)
             last = now_s();
-        all = atm_movie_info(s->movie)->frames;
+        all = atm_movie_bytes(s->movie);
     }
 }
 
@@ -179,6 +179,8 @@ struct statistics {
     ptrdiff_t peak_room;
 };
 
+enum { HOT_PIXELS = 4 }; /* of a frame, or hit by a cosmic ray: a spot has more */
+
 /* Noise level and peaks of evenly spread frames of a chunk. */
 static void add_chunk(const struct atm_source_info *info, const float *image,
                       const float *background, ptrdiff_t count, float *values,
@@ -187,13 +189,15 @@ static void add_chunk(const struct atm_source_info *info, const float *image,
     ptrdiff_t step = (count + SAMPLED_FRAMES - 1) / SAMPLED_FRAMES;
     for (ptrdiff_t t = 0; t < count; t += step) {
         const float *frame = image + t * pixels, *ground = background + t * pixels;
-        double level, sd, mean = 0, top = 0;
+        double level, sd, mean = 0;
+        if (atm_frame_is_blank(frame, pixels))
+            continue;
         for (ptrdiff_t i = 0; i < pixels; i++) {
             values[i] = frame[i] - ground[i];
-            top = fmax(top, (double)values[i]);
             mean += (double)ground[i] / (double)pixels;
         }
         atm_background_level(values, pixels, &level, &sd);
+        const double top = (double)values[pixels - 1 - HOT_PIXELS]; /* level sorts them */
         st->level += mean + level;
         st->variance += sd * sd;
         st->frames++;
@@ -233,7 +237,7 @@ static enum atm_status measure(struct atm_source *s, struct atm_err *err) {
             add_chunk(info, image, background, count, values, &st);
     }
     if (!status) {
-        double frames = (double)st.frames;
+        double frames = fmax((double)st.frames, 1); /* 0: all are blank */
         info->background = st.level / frames;
         info->background_variance = st.variance / frames;
         info->density_px = (double)st.peaks / frames / (double)pixels;

@@ -18,6 +18,7 @@ enum atm_status atm_tune_camera(const struct atm_source_info *info, int likeliho
         return atm_err_set(err, ATM_FAIL, "refine.likelihood = %s needs camera.gain", model->name);
     tuning->noise = info->photons ? atm_noise_of(model, &info->camera) : info->noise;
     tuning->saturation = info->saturation;
+    tuning->sink = sink;
     if (info->variance && model->by_pixel) /* instead of its mean */
         tuning->variance = info->variance, tuning->noise.floor = 0;
     atm_log(sink, ATM_LOG_INFO, "likelihood: %s%s",
@@ -167,6 +168,8 @@ enum atm_status atm_tune_refinement(struct atm_source *source, struct atm_seeder
     enum atm_status status = atm_frame_sample_spread(source, seeder, MAX_FRAMES, &f, err);
     if (!status)
         status = atm_tune_create_refine(info, options, tuning, &refine, err);
+    if (!status)
+        atm_refine_set_sink(refine, tuning->sink);
     const int rounds =
         info->photons ? 1 : ROUNDS; /* an unknown camera's noise and sigma, in turn */
     for (int round = 0; !status && round < rounds; round++) {

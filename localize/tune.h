@@ -12,6 +12,7 @@ struct atm_tuning { /* zero-initialise */
     double threshold; /* of the likelihood ratio; 0: as refine.false_per_frame says */
     const float *variance, *saturation; /* of pixels: see atm_refine_input; borrowed */
     const struct atm_psf_image *psf; /* that is fitted with; NULL: as refine.psf says; borrowed */
+    const struct atm_sink *sink;     /* asked between frames whether to stop; borrowed */
     float *where;                    /* of the population, owned */
 };
 void atm_tune_free(struct atm_tuning *tuning);

@@ -1,4 +1,5 @@
 /* The noise of an unknown camera, from what the fit leaves. */
+#include "background.h"
 #include "frame_sample.h"
 #include "mem.h"
 #include "rng.h"

@@ -1,3 +1,4 @@
+#include "log.h"
 #include "mem.h"
 #include "noise_model.h"
 #include "psf_file.h"
@@ -98,6 +99,10 @@ enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrd
     return status;
 }
 
+void atm_refine_set_sink(struct atm_refine *refine, const struct atm_sink *sink) {
+    refine->sink = sink;
+}
+
 enum atm_status atm_refine_set_psf(struct atm_refine *refine, const struct atm_psf_image *psf,
                                    struct atm_err *err) {
     struct atm_spline *spline = NULL;
@@ -180,6 +185,9 @@ enum atm_status atm_refine_frame(struct atm_refine *refine, const struct atm_ref
     if (refine->spline)
         known.sigma_px = atm_spline_sigma(refine->spline);
     enum atm_status status = check(&known, err);
+    if (!status && atm_log_stopped(refine->sink))
+        status = atm_err_set(err, ATM_STOPPED,
+                             "stopped before the first frame; the same command begins again");
     if (status)
         return status;
     refine->strength_count = 0;

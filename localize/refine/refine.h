@@ -57,6 +57,9 @@ struct atm_refine; /* workspace for frames of one size; not shared between threa
 enum atm_status atm_refine_create(const struct atm_refine_options *options, ptrdiff_t height,
                                   ptrdiff_t width, struct atm_refine **refine, struct atm_err *err);
 void atm_refine_destroy(struct atm_refine **refine);
+/* From now on atm_refine_frame fails with ATM_STOPPED when this wants to stop; borrowed. */
+struct atm_sink;
+void atm_refine_set_sink(struct atm_refine *refine, const struct atm_sink *sink);
 /* From now on fit with this PSF, whatever refine.psf says. Copied. */
 struct atm_psf_image;
 enum atm_status atm_refine_set_psf(struct atm_refine *refine, const struct atm_psf_image *psf,

@@ -23,6 +23,7 @@ struct atm_refine {
     double *strengths;         /* (strength_count) of the rows of this frame, owned */
     ptrdiff_t strength_count, strength_capacity;
     bool estimating; /* what is reported is for estimates of sigma and population only */
+    const struct atm_sink *sink; /* borrowed, may be NULL */
     int threads;
     struct atm_refine_worker *workers; /* (threads), owned: a frame's areas are shared out */
 };

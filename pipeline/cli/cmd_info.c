@@ -55,7 +55,8 @@ static enum atm_status print_movie(const struct atm_call *call, struct atm_err *
         if (info->missing_frames)
             printf("%-20s %td (the file is truncated)\n", "missing frames:", info->missing_frames);
         if (info->channels > 1)
-            printf("%-20s %td: frames of so many colours alternate\n", "channels:", info->channels);
+            printf("%-20s %td: frames of so many colours or planes alternate\n",
+                   "channels:", info->channels);
         print_camera(&info->camera, &call->config.camera);
         printf("%-20s %s\n", "truth:",
                info->has_truth     ? "yes"

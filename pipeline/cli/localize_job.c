@@ -97,12 +97,43 @@ static enum atm_status check(const struct job *job, struct atm_err *err) {
     return status;
 }
 
+/* No file that is written is one that the movie is read from: Picasso's YAML beside a table could
+ * be a raw movie's, the picture a frame. */
+static enum atm_status check_inputs(const struct job *job, struct atm_err *err) {
+    const struct names *n = &job->names;
+    const struct atm_movie *movie = atm_source_movie(job->source);
+    const char *written[2 * ATM_MOST_OUTPUTS + 7] = {n->curve,  n->journal, n->fit,  n->picture,
+                                                     n->blocks, n->stamp,   n->model};
+    char *sides[ATM_MOST_OUTPUTS] = {NULL};
+    int count = job->call->model ? 6 : 7;
+    for (int i = 0; job->outputs[i]; i++) {
+        written[count++] = job->outputs[i];
+        sides[i] = atm_table_side_name(job->outputs[i]);
+        if (sides[i])
+            written[count++] = sides[i];
+    }
+    enum atm_status status = ATM_OK;
+    for (int i = 0; i < count && !status; i++) {
+        const char *file;
+        for (ptrdiff_t k = 0; !status && (file = atm_movie_file(movie, k)); k++)
+            status = atm_path_check_not_input(written[i], file, err);
+    }
+    for (int i = 0; i < ATM_MOST_OUTPUTS; i++)
+        atm_mem_free(sides[i]);
+    return status;
+}
+
 static enum atm_status localize(struct job *job, struct atm_err *err) {
     const struct atm_call *call = job->call;
     const struct atm_sink *sink = call->sink;
     const struct atm_localize_files files = {job->outputs, job->names.journal, job->names.fit};
     enum atm_status status =
         atm_stage_localize(job->source, job->model, &call->config, &files, sink, &job->table, err);
+    const ptrdiff_t missing = atm_movie_info(atm_source_movie(job->source))->missing_frames;
+    if (!status && call->config.input.follow && missing)
+        atm_log(sink, ATM_LOG_WARNING,
+                "%s: nothing came for %g s, and the file is still cut off: %td frames are missing",
+                job->movie, call->config.input.follow_s, missing);
     if (!status)
         status = atm_stage_picture(&job->table, &call->config, job->names.picture, sink, err);
     if (!status)
@@ -156,6 +187,8 @@ enum atm_status atm_localize_job(const struct atm_call *call, const char *movie,
         status = check(&job, err);
     if (!status)
         status = atm_stage_open(movie, &call->config, call->sink, &job.source, err);
+    if (!status)
+        status = check_inputs(&job, err);
     if (!status)
         status = atm_outputs_check_units(outputs, atm_source_info(job.source)->camera.pixel_size_nm,
                                          err);

@@ -1,5 +1,6 @@
 #include "movie_list.h"
 
+#include "h5.h"
 #include "mem.h"
 #include "movie.h"
 #include "paths.h"
@@ -40,15 +41,44 @@ static bool opens_as_movie(const char *path) {
     return opens;
 }
 
-/* Tables and models may lie among the movies. */
+/* An HDF5 file of something else, like the fit's own beside a table. One that cannot be opened is
+ * a movie that will fail. */
+static bool has_no_frames(const char *path) {
+    struct atm_h5 *file = NULL;
+    ptrdiff_t shape[ATM_H5_MAX_RANK];
+    int rank = 0;
+    if (atm_h5_open(path, &file, NULL))
+        return false;
+    const bool none = atm_h5_shape(file, "/frames", &rank, shape, NULL) != ATM_OK;
+    atm_h5_close(&file, NULL);
+    return none;
+}
+
+/* Tables, models and more may lie among the movies. */
 static bool is_movie_file(const char *path) {
     static const char *const endings[] = {".tif", ".tiff", ".h5", ".hdf5", ".raw"};
     enum atm_path_kind kind;
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (atm_path_ends(path, endings[i]))
             return !atm_path_is_folder(path) &&
-                   (atm_path_kind(path, &kind, NULL) != ATM_OK || kind == ATM_PATH_MOVIE);
+                   (atm_path_kind(path, &kind, NULL) != ATM_OK || kind == ATM_PATH_MOVIE) &&
+                   !(strstr(endings[i], "h") && has_no_frames(path));
     return false;
+}
+
+/* A file of a recording that is in the list by an earlier file of it. */
+static bool is_listed(const struct atm_movie_list *list, const char *path) {
+    const struct atm_movie_options options = {.allow_truncated = true};
+    struct atm_movie *movie = NULL;
+    const char *file;
+    bool listed = false;
+    if (atm_movie_open(path, &options, &movie, NULL))
+        return false;
+    for (ptrdiff_t k = 0; !listed && (file = atm_movie_file(movie, k)); k++)
+        for (int i = 0; !listed && i < list->count; i++)
+            listed = strcmp(file, path) != 0 && !strcmp(file, list->items[i].path);
+    atm_movie_close(&movie);
+    return listed;
 }
 
 static int compare_paths(const void *a, const void *b) {
@@ -62,7 +92,7 @@ static enum atm_status add_movies(struct atm_movie_list *list, char **paths, siz
     enum atm_status status = ATM_OK;
     qsort(paths, count, sizeof *paths, compare_paths);
     for (size_t i = 0; !status && i < count; i++)
-        if (is_movie_file(paths[i]))
+        if (is_movie_file(paths[i]) && !is_listed(list, paths[i]))
             status = add(list, paths[i], err);
     list->expanded = true;
     if (!status && list->count == before)
@@ -178,8 +208,11 @@ enum atm_status atm_movie_list_create(char *const *arguments, int count,
                                       struct atm_movie_list *list, struct atm_err *err) {
     enum atm_status status = ATM_OK;
     *list = (struct atm_movie_list){0};
-    for (int i = 0; !status && i < count; i++)
+    for (int i = 0; !status && i < count; i++) {
         status = add_argument(list, arguments[i], err);
+        if (status == ATM_FAIL && count > 1) /* it will fail among the others */
+            status = add(list, arguments[i], err);
+    }
     if (!status)
         status = name_outputs(list, err);
     if (status)

@@ -9,18 +9,27 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What the movie's file says of its camera and the configuration leaves to it. */
-static void say_camera(const struct atm_camera *used, const struct atm_camera *configured,
+/* What the movie's file says of its camera and is used: the configuration leaves it to it. */
+static void say_camera(const struct atm_camera *file, const struct atm_camera *used,
                        const struct atm_sink *sink) {
-    char text[ATM_KEY_TEXT_SIZE + 256] = "";
+    const struct {
+        double file, used;
+        const char *format;
+    } numbers[] = {{file->pixel_size_nm, used->pixel_size_nm, ", pixels of %.6g nm"},
+                   {file->exposure_ms, used->exposure_ms, ", exposure %.6g ms"},
+                   {file->offset, used->offset, ", offset %.6g"},
+                   {file->gain, used->gain, ", gain %.6g e-/ADU"},
+                   {file->em_gain, used->em_gain, ", EM gain %.6g"},
+                   {file->qe, used->qe, ", quantum efficiency %.6g"},
+                   {file->read_noise, used->read_noise, ", read noise %.6g e-"},
+                   {file->saturation, used->saturation, ", saturation %.6g"}};
+    char text[ATM_KEY_TEXT_SIZE + 512] = "";
     size_t end = 0;
-    if (isnan(configured->pixel_size_nm) && !isnan(used->pixel_size_nm))
-        end += (size_t)snprintf(text + end, sizeof text - end, ", pixels of %.6g nm",
-                                used->pixel_size_nm);
-    if (isnan(configured->exposure_ms) && !isnan(used->exposure_ms))
-        end += (size_t)snprintf(text + end, sizeof text - end, ", exposure %.6g ms",
-                                used->exposure_ms);
-    if (!configured->name[0] && used->name[0])
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].file == numbers[i].used)
+            end +=
+                (size_t)snprintf(text + end, sizeof text - end, numbers[i].format, numbers[i].used);
+    if (file->name[0] && !strcmp(file->name, used->name))
         snprintf(text + end, sizeof text - end, ", camera %s", used->name);
     if (text[0])
         atm_log(sink, ATM_LOG_INFO, "the file says: %s", text + 2);
@@ -51,11 +60,12 @@ enum atm_status atm_stage_open(const char *path, const struct atm_config *config
             movie->format, info->frames, info->width, info->height,
             info->photons ? "in photons" : "in ADU: the camera's gain is not known");
     if (!info->estimated)
-        say_camera(&info->camera, &config->camera, sink);
+        say_camera(&movie->camera, &info->camera, sink);
     say_estimate(info, sink);
     if (movie->channels > 1)
         atm_log(sink, ATM_LOG_WARNING,
-                "%s: frames of %td colours alternate, and all are localized: split them first",
+                "%s: frames of %td colours or planes alternate, and all are localized: split them "
+                "first",
                 path, movie->channels);
     if (movie->missing_frames)
         atm_log(sink, ATM_LOG_WARNING, "%s: truncated, the last %td frames are missing", path,

@@ -289,6 +289,12 @@ const struct atm_movie_info *atm_movie_info(const struct atm_movie *movie) { ret
 
 const char *atm_movie_path(const struct atm_movie *movie) { return movie->path; }
 
+const char *atm_movie_file(const struct atm_movie *movie, ptrdiff_t index) {
+    return index < movie->files.count    ? movie->files.paths[index]
+           : index == movie->files.count ? movie->labels
+                                         : NULL;
+}
+
 /* Without branches, and so at the speed of memory. */
 static bool all_finite(const float *adu, ptrdiff_t count) {
     int strange = 0;
@@ -378,6 +384,17 @@ enum atm_status atm_movie_hash(struct atm_movie *movie, uint64_t *hash, struct a
     atm_mem_free(block);
     XXH3_freeState(state);
     return status;
+}
+
+int64_t atm_movie_bytes(const struct atm_movie *movie) {
+    int64_t bytes = 0;
+    struct stat info;
+    for (ptrdiff_t i = 0; i < movie->files.count; i++) {
+        if (stat(movie->files.paths[i], &info))
+            return 0;
+        bytes += (int64_t)info.st_size;
+    }
+    return bytes;
 }
 
 void atm_movie_refresh(struct atm_movie **movie) {

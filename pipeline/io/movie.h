@@ -45,10 +45,11 @@ struct atm_movie_picture_options {
 };
 
 struct atm_movie_options {
-    bool allow_truncated;     /* give the whole frames of a file that was cut off */
+    bool allow_truncated; /* give the whole frames of a file that was cut off */
     struct atm_movie_picture_options picture;
-    char labels[ATM_KEY_TEXT_SIZE]; /* file of labels (IDX or .npy); "": in the file, or beside it */
-    struct atm_movie_roi roi; /* frames are this part of those in the file */
+    char
+        labels[ATM_KEY_TEXT_SIZE]; /* file of labels (IDX or .npy); "": in the file, or beside it */
+    struct atm_movie_roi roi;      /* frames are this part of those in the file */
 };
 
 /* All NAN. */
@@ -57,16 +58,16 @@ struct atm_camera atm_movie_unknown_camera(void);
 struct atm_movie_info {
     ptrdiff_t frames, height, width;
     struct atm_movie_roi field; /* where the frames lie: x, y in, and size of, those of the file */
-    char format[32];          /* "TIFF", "BigTIFF", "HDF5 stack" */
-    char sample[16];          /* "uint16", "float32", ... */
-    struct atm_camera camera; /* what the file itself says */
-    ptrdiff_t missing_frames; /* > 0: truncated, and opened by allow_truncated */
-    ptrdiff_t channels;       /* > 1: the file says that frames of so many colours alternate */
-    uint64_t hash;            /* XXH3 of the file's bytes; 0 until atm_movie_hash */
-    bool has_truth;           /* HDF5 stack with /truth: read it by atm_table_read */
-    bool has_strokes;         /* the same with pen strokes: atm_movie_strokes */
-    bool has_labels;          /* of its images: atm_movie_labels */
-    double oversampling;      /* of a PSF: samples a camera pixel; 0: the file does not say */
+    char format[32];            /* "TIFF", "BigTIFF", "HDF5 stack" */
+    char sample[16];            /* "uint16", "float32", ... */
+    struct atm_camera camera;   /* what the file itself says */
+    ptrdiff_t missing_frames;   /* > 0: truncated, and opened by allow_truncated */
+    ptrdiff_t channels;  /* > 1: the file says that frames of so many colours or planes alternate */
+    uint64_t hash;       /* XXH3 of the file's bytes; 0 until atm_movie_hash */
+    bool has_truth;      /* HDF5 stack with /truth: read it by atm_table_read */
+    bool has_strokes;    /* the same with pen strokes: atm_movie_strokes */
+    bool has_labels;     /* of its images: atm_movie_labels */
+    double oversampling; /* of a PSF: samples a camera pixel; 0: the file does not say */
 };
 
 struct atm_movie;
@@ -79,10 +80,12 @@ enum atm_status atm_movie_open(const char *path, const struct atm_movie_options 
                                struct atm_movie **movie, struct atm_err *err);
 const struct atm_movie_info *atm_movie_info(const struct atm_movie *movie);
 const char *atm_movie_path(const struct atm_movie *movie);
-/* Frames [first, first + count) as (count, H, W) row-major. Fails, naming the frame and pixel, on NaN
- * or infinite pixels. Bounded memory. Not thread-safe. */
-enum atm_status atm_movie_read(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count, float *adu,
-                               struct atm_err *err);
+/* The files that it reads, one after the other; NULL after the last. */
+const char *atm_movie_file(const struct atm_movie *movie, ptrdiff_t index);
+/* Frames [first, first + count) as (count, H, W) row-major. Fails, naming the frame and pixel, on
+ * NaN or infinite pixels. Bounded memory. Not thread-safe. */
+enum atm_status atm_movie_read(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count,
+                               float *adu, struct atm_err *err);
 /* XXH3 64 of the whole file, or of all the files one behind the other; stored in info. */
 enum atm_status atm_movie_hash(struct atm_movie *movie, uint64_t *hash, struct atm_err *err);
 /* One number per frame, where info has_labels; -1: none. */
@@ -97,6 +100,8 @@ struct atm_stroke {
 /* All of a stack's, by frame; owned by the caller (atm_mem_free). */
 enum atm_status atm_movie_strokes(const char *path, struct atm_stroke **strokes, ptrdiff_t *count,
                                   struct atm_err *err);
+/* Bytes of all its files at this moment; 0 where one is not there. */
+int64_t atm_movie_bytes(const struct atm_movie *movie);
 /* Look again: a file that is being written may have more frames now. Where it cannot be read at the
  * moment, the movie stays as it is. Pointers to its info are void afterwards. */
 void atm_movie_refresh(struct atm_movie **movie);
@@ -107,7 +112,8 @@ void atm_movie_close(struct atm_movie **movie);
  * name at close only. */
 enum atm_movie_sample { ATM_MOVIE_U16, ATM_MOVIE_F32 };
 struct atm_movie_writer;
-/* frames may be -1 if unknown. provenance: text kept in the file (resolved INI etc.), may be NULL. */
+/* frames may be -1 if unknown. provenance: text kept in the file (resolved INI etc.), may be NULL.
+ */
 struct atm_movie_layout {
     ptrdiff_t frames, height, width;
     enum atm_movie_sample sample;

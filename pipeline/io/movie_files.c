@@ -112,6 +112,14 @@ static void take_skeleton(const char *name, bool numbers, char skeleton[NAME_MAX
     skeleton[used] = '\0';
 }
 
+/* Parts are name, name_1, name_2, ...; cell_1, cell_2, ... without a cell are movies of their own.
+ */
+static bool is_first_part(const char *path) {
+    char skeleton[NAME_MAX + 1];
+    take_skeleton(file_name(path), false, skeleton);
+    return strcmp(skeleton, file_name(path)) == 0;
+}
+
 /* In one folder, too. */
 static bool all_alike(const struct atm_files *files, bool numbers, ptrdiff_t *other) {
     char first[NAME_MAX + 1], own[NAME_MAX + 1];
@@ -128,6 +136,23 @@ static bool all_alike(const struct atm_files *files, bool numbers, ptrdiff_t *ot
 }
 
 /* ---- lists ---- */
+
+static bool is_png(const char *path) { return !strcasecmp(path + strlen(path) - 4, ".png"); }
+
+/* Where there are TIFFs, they are the images: our own pictures are .png. */
+static void drop_pictures(struct atm_files *files) {
+    ptrdiff_t kept = 0, pictures = 0;
+    for (ptrdiff_t i = 0; i < files->count; i++)
+        pictures += is_png(files->paths[i]);
+    if (pictures == files->count)
+        return;
+    for (ptrdiff_t i = 0; i < files->count; i++)
+        if (is_png(files->paths[i]))
+            atm_mem_free(files->paths[i]);
+        else
+            files->paths[kept++] = files->paths[i];
+    files->count = kept;
+}
 
 static enum atm_status read_folder(const char *folder, DIR *open, struct atm_files *files,
                                    struct atm_err *err) {
@@ -149,7 +174,7 @@ static enum atm_status put_in_order(const char *where, struct atm_files *files, 
         return atm_err_set(err, ATM_FAIL, "%s: there are no .tif files (nor .png); give a movie",
                            where);
     qsort(files->paths, (size_t)files->count, sizeof *files->paths, compare_paths);
-    *split = all_alike(files, false, &other);
+    *split = all_alike(files, false, &other) && is_first_part(files->paths[0]);
     if (*split || all_alike(files, true, &other))
         return ATM_OK;
     return atm_err_set(err, ATM_FAIL,
@@ -165,6 +190,7 @@ enum atm_status atm_files_of_folder(const char *folder, struct atm_files *files,
         return atm_err_errno(err, folder, "open the folder");
     enum atm_status status = read_folder(folder, open, files, err);
     closedir(open);
+    drop_pictures(files);
     return status ? status : put_in_order(folder, files, split, err);
 }
 

@@ -18,8 +18,8 @@ enum atm_status atm_files_add(struct atm_files *files, const char *folder, size_
 
 /* The image files of a folder, or those that a pattern in the shell's style names, with numbers in
  * names in their order (2 before 10). Fails where they belong to several movies: their names differ
- * in more than numbers. *split: the names are one name, with _1, _2, ... behind it: parts of one
- * recording. */
+ * in more than numbers. *split: the names are one name, alone and with _1, _2, ... behind it: parts
+ * of one recording. Pictures (.png) in a folder of .tif do not count. */
 enum atm_status atm_files_of_folder(const char *folder, struct atm_files *files, bool *split,
                                     struct atm_err *err);
 enum atm_status atm_files_of_pattern(const char *pattern, struct atm_files *files, bool *split,

@@ -149,14 +149,22 @@ static enum atm_status take_first(struct atm_movie *movie, struct atm_err *err) 
 
 /* ---- what the first page's texts say ---- */
 
-/* Other files of the same recording: as OME's text lists them, or by Micro-Manager's names. */
+static bool is_among(const struct atm_files *files, const char *path) {
+    for (ptrdiff_t i = 0; i < files->count; i++)
+        if (!strcmp(files->paths[i], path))
+            return true;
+    return false;
+}
+
+/* Other files of the same recording: as OME's text lists them, or by Micro-Manager's names, also
+ * where the text has names that they no longer have. */
 static enum atm_status find_parts(struct atm_movie *movie, const char *description,
                                   struct atm_err *err) {
     const ptrdiff_t all = atm_ome_frames(description);
     if (all && all <= movie->info.frames)
         return ATM_OK;
     enum atm_status status = atm_ome_files(description, movie->path, &movie->files, err);
-    if (status == ATM_OK && movie->files.count < 2) {
+    if (status == ATM_OK && (movie->files.count < 2 || !is_among(&movie->files, movie->path))) {
         atm_files_free(&movie->files);
         status = atm_files_of_parts(movie->path, &movie->files, err);
     }

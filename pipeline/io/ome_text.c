@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 bool atm_ome_is(const char *description) { return strstr(description, "<OME") != NULL; }
 
@@ -32,7 +33,12 @@ static long whole(const char *element, const char *name, long fallback) {
 static const char *pixels(const char *description) { return strstr(description, "<Pixels"); }
 
 ptrdiff_t atm_ome_channels(const char *description) {
-    return whole(pixels(description), "SizeC", 1);
+    const char *element = pixels(description);
+    const ptrdiff_t channels = whole(element, "SizeC", 1), planes = whole(element, "SizeZ", 1);
+    /* planes alone are frames: many programs write so */
+    return whole(element, "SizeT", 1) > 1 && planes > 1 && channels < 1000 && planes < 1000
+               ? channels * planes
+               : channels;
 }
 
 ptrdiff_t atm_ome_frames(const char *description) {
@@ -118,7 +124,15 @@ static double exposure_ms(const char *description) {
     const char *text = plane ? attribute(plane, "ExposureTime") : NULL;
     const char *unit = plane ? attribute(plane, "ExposureTimeUnit") : NULL;
     double value = text ? strtod(text, NULL) : NAN;
-    double ms = unit && !strncmp(unit, "ms", 2) ? 1 : 1e3; /* the schema's default is s */
+    static const struct {
+        const char *unit;
+        double ms;
+    } units[] = {{"ms", 1},         {"\u00b5s", 1e-3}, {"\u03bcs", 1e-3}, {"us", 1e-3},
+                 {"&#xb5;s", 1e-3}, {"&#181;s", 1e-3}, {"ns", 1e-6},      {"min", 6e4}};
+    double ms = 1e3; /* s, the schema's default */
+    for (size_t i = 0; unit && i < sizeof units / sizeof *units; i++)
+        if (!strncasecmp(unit, units[i].unit, strlen(units[i].unit)))
+            ms = units[i].ms;
     return value > 0 && isfinite(value) ? value * ms : NAN;
 }
 

@@ -262,14 +262,15 @@ bool atm_table_has_place(const struct atm_loc *row) {
 static const struct {
     const char *ending;
     atm_table_writer *write;
-    bool in_nm; /* positions, so that the pixel size must be known */
+    bool in_nm;       /* positions, so that the pixel size must be known */
+    const char *side; /* what its side file has instead of .ending; NULL: none */
 } writers[] = {
-    {".px.csv", atm_table_write_plain, false},
-    {".challenge.csv", atm_table_write_challenge, true},
-    {".csv", atm_table_write_thunderstorm, true},
-    {".decode.h5", atm_table_write_decode, false},
-    {".hdf5", atm_table_write_picasso, false},
-    {".h5", atm_table_write_picasso, false},
+    {".px.csv", atm_table_write_plain, false, NULL},
+    {".challenge.csv", atm_table_write_challenge, true, NULL},
+    {".csv", atm_table_write_thunderstorm, true, ATM_THUNDERSTORM_SIDE},
+    {".decode.h5", atm_table_write_decode, false, NULL},
+    {".hdf5", atm_table_write_picasso, false, ATM_PICASSO_SIDE},
+    {".h5", atm_table_write_picasso, false, ATM_PICASSO_SIDE},
 };
 enum { WRITER_COUNT = sizeof writers / sizeof *writers };
 
@@ -298,6 +299,12 @@ enum atm_status atm_table_check_name(const char *path, struct atm_err *err) {
                        "(ThunderSTORM), .px.csv (pixels), .challenge.csv (SMLM Challenge) or "
                        ".decode.h5 (DECODE)",
                        path);
+}
+
+char *atm_table_side_name(const char *path) {
+    const int writer = find_writer(path);
+    return writer < 0 || !writers[writer].side ? NULL
+                                               : atm_table_side_path(path, writers[writer].side);
 }
 
 enum atm_status atm_table_check_units(const char *path, double pixel_size_nm, struct atm_err *err) {

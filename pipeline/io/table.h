@@ -127,6 +127,9 @@ enum atm_status atm_table_check_columns(const char *columns, struct atm_err *err
 size_t atm_table_stem(const char *path);
 /* ATM_OK when atm_table_write knows the name: to be asked before hours of work. */
 enum atm_status atm_table_check_name(const char *path, struct atm_err *err);
+/* The file that is written beside a table of that name (Picasso's YAML, ThunderSTORM's protocol);
+ * owned by the caller (atm_mem_free). NULL: none, or out of memory. */
+char *atm_table_side_name(const char *path);
 /* The same for the pixel size (NAN: unknown), which a format in nm cannot do without. */
 enum atm_status atm_table_check_units(const char *path, double pixel_size_nm, struct atm_err *err);
 

@@ -283,7 +283,7 @@ static enum atm_status read_row(const struct atm_csv *csv, const struct layout *
 static enum atm_status find_pixel_size(const struct atm_csv *csv, const struct layout *layout,
                                        double given_nm, struct atm_table *table,
                                        struct atm_err *err) {
-    char *side = atm_table_side_path(csv->path, "-protocol.txt");
+    char *side = atm_table_side_path(csv->path, ATM_THUNDERSTORM_SIDE);
     if (!side)
         return atm_err_memory(err, csv->path);
     /* a foreign protocol that cannot be read is no reason to refuse its table */

@@ -72,6 +72,8 @@ atm_table_writer atm_table_write_picasso, atm_table_write_decode, atm_table_writ
 bool atm_table_has_place(const struct atm_loc *row);
 
 /* Side files. "<path without extension><suffix>", owned by the caller; NULL when out of memory. */
+#define ATM_PICASSO_SIDE ".yaml"
+#define ATM_THUNDERSTORM_SIDE "-protocol.txt"
 char *atm_table_side_path(const char *path, const char *suffix);
 /* Size, pixel size and provenance from a YAML or JSON side file into what table does not know yet.
  * No such file is fine. */

@@ -204,7 +204,7 @@ static enum atm_status read_locs(const struct atm_h5 *file, const char *path,
         restore_unknown(table, candidates);
         atm_table_tidy(table, candidates & ((1u << 16) - 1));
     }
-    char *side = atm_table_side_path(path, ".yaml");
+    char *side = atm_table_side_path(path, ATM_PICASSO_SIDE);
     if (status == ATM_OK && !side)
         status = atm_err_memory(err, path);
     if (status == ATM_OK)

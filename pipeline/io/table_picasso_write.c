@@ -234,7 +234,8 @@ static enum atm_status write_h5(const char *path, const struct atm_table *table,
 
 static enum atm_status write_yaml(const char *path, const struct atm_table *table,
                                   ptrdiff_t outside, struct atm_err *err) {
-    char *side = atm_table_side_path(path, ".yaml"), *text = atm_table_side_yaml(table, outside);
+    char *side = atm_table_side_path(path, ATM_PICASSO_SIDE),
+         *text = atm_table_side_yaml(table, outside);
     enum atm_status status =
         side && text ? atm_outfile_write_text(side, text, err) : atm_err_memory(err, path);
     atm_mem_free(side);

@@ -180,7 +180,8 @@ static enum atm_status write_file(const struct atm_outfile *file, struct text_jo
 
 static enum atm_status write_protocol(const char *path, const struct atm_table *table,
                                       struct atm_err *err) {
-    char *side = atm_table_side_path(path, "-protocol.txt"), *text = atm_table_side_json(table);
+    char *side = atm_table_side_path(path, ATM_THUNDERSTORM_SIDE),
+         *text = atm_table_side_json(table);
     enum atm_status status =
         side && text ? atm_outfile_write_text(side, text, err) : atm_err_memory(err, path);
     atm_mem_free(side);

@@ -101,12 +101,22 @@ ptrdiff_t atm_tiff_text_images(const char *description) {
     return count > 0 ? count : 0;
 }
 
+/* 1 to 1000; 1 where it is not said. */
+static long line_number(const char *description, const char *name) {
+    const char *text = find_line(description, name);
+    const long value = text ? strtol(text, NULL, 10) : 1;
+    return value < 1 ? 1 : value > 1000 ? 1000 : value;
+}
+
 ptrdiff_t atm_tiff_text_channels(const char *description) {
     if (atm_ome_is(description))
         return atm_ome_channels(description);
-    const char *channels = find_line(description, "channels");
-    long count = !strncmp(description, "ImageJ=", 7) && channels ? strtol(channels, NULL, 10) : 1;
-    return count > 1 ? count : 1;
+    if (strncmp(description, "ImageJ=", 7))
+        return 1;
+    const long channels = line_number(description, "channels");
+    const long planes = line_number(description, "slices");
+    /* planes alone are frames: ImageJ's stacks are, if nobody says what they are */
+    return line_number(description, "frames") > 1 ? channels * planes : channels;
 }
 
 void atm_tiff_text_camera(const char *description, double x_resolution, struct atm_camera *camera) {

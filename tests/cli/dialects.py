@@ -74,6 +74,14 @@ def make(folder):
     add("ome_parts", "ome/run.ome.tif")
     add("ome_folder", "ome")
 
+    # the same, renamed: the texts have names that are no more; exposure in microseconds
+    os.makedirs(os.path.join(folder, "renamed"))
+    for (name, count), first in zip(parts, (0, 5, 9)):
+        text = ome_xml(parts, FRAMES).replace('ExposureTime="0.05" ExposureTimeUnit="s"',
+                                              'ExposureTime="2500" ExposureTimeUnit="&#181;s"')
+        write_pages(os.path.join(folder, "renamed", name.replace("run", "day")), STACK[first:first + count], text)
+    add("renamed", "renamed/day.ome.tif")
+
     # Micro-Manager: parts known by their names alone, what it knows of each frame beside the frame
     os.makedirs(os.path.join(folder, "mm"))
     text = json.dumps({"Camera": "Andor iXon", "PixelSizeUm": 0.107, "Exposure-ms": 30.0, "Frame": 0})

@@ -53,10 +53,35 @@ cmp -s killed/day1_movie_locs.hdf5 out/cell9.hdf5 || fail "killed and continued:
 cmp -s killed/day2_movie_locs.hdf5 out/cell10.hdf5 || fail "killed and continued: other bytes"
 [ "$(column killed/summary.csv movie)" = "day1_movie day2_movie" ] || fail "names of equal files in two folders"
 
+# --- Outputs among the movies, twice; a folder without movies fails among the others; stacks of one name and numbers are movies
+mkdir -p among/cells hollow
+cp in/cell10.tif among/cells/cell_1.tif
+cp in/cell10.tif among/cells/cell_2.tif
+for time in first second; do
+    refuses 1 '1 of 3 movies failed: hollow' batch among/cells hollow -o among/cells/
+    [ "$(column among/cells/summary.csv movie)" = "cell_1 cell_2 hollow" ] || fail "$time: $(column among/cells/summary.csv movie)"
+    [ "$(column among/cells/summary.csv result)" = "done done failed" ] || fail "$time: $(column among/cells/summary.csv result)"
+done
+cmp -s among/cells/cell_1.hdf5 out/cell10.hdf5 || fail "among the movies: another table"
+
+# --- No file that is read is written
+mkdir raw
+"$atomloc" convert in/cell10.tif raw/m.h5 --quiet
+/usr/bin/python3 - <<'END' || fail "raw movie"
+import h5py
+frames = h5py.File("raw/m.h5")["frames"][()].astype("<u2")
+frames.tofile("raw/m.raw")
+open("raw/m.yaml", "w").write("Byte Order: <\nData Type: uint16\nFrames: %d\nHeight: %d\nWidth: %d\n" % frames.shape)
+END
+rm raw/m.h5
+cp raw/m.yaml kept.yaml
+refuses 2 'raw/m\.yaml: the output would replace the input' batch raw/m.raw -o raw/m.hdf5
+cmp -s kept.yaml raw/m.yaml || fail "the YAML of a raw movie was written over"
+nothing_left raw/m.hdf5 raw/m_model.h5
+
 # --- Mistakes
 refuses 2 'several movies.*results/.*\{\}' batch in/cell9.ome.tif in/cell10.tif -o one.hdf5
 refuses 2 'several movies' batch in -o one.hdf5
-mkdir -p hollow
 refuses 1 'hollow: no movies there' batch hollow -o out/
 refuses 1 'nowhere/\*\.tif: no movies there' batch 'nowhere/*.tif' -o out/
 nothing_left one.hdf5 one_model.h5

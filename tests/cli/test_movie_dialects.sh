@@ -21,6 +21,7 @@ says() {
 }
 says imagej_uint16_be.tif 'pixel size: +160 nm'
 says ome/run.ome.tif 'format: +TIFF in 3 files' 'frames: +12$' 'pixel size: +110 nm' 'exposure: +50 ms' 'camera: +Prime 95B'
+says renamed/day.ome.tif 'format: +TIFF in 3 files' 'frames: +12$' 'exposure: +2.5 ms'
 says mm/x_MMStack_Pos0.ome.tif 'format: +TIFF in 2 files' 'pixel size: +107 nm' 'exposure: +30 ms' 'camera: +Andor iXon'
 says numbered 'format: +TIFF in 12 files' 'frames: +12$'
 says picasso_be.raw 'pixel size: +130 nm' 'camera offset: +100 ADU' 'camera gain: +0.5' 'quantum efficiency: +0.9'

@@ -52,6 +52,32 @@ static void background_follows_field_and_frames(void **state) {
     atm_mem_free(map);
 }
 
+/* More blank pages than frames, and more dark frames than bright ones: the background is still that
+ * of each frame, within its noise. */
+static void background_of_half_a_movie(void **state) {
+    (void)state;
+    enum { T = 20, H = 37, W = 53, BRIGHT = 8 };
+    float *frames = atm_mem_alloc(T * H * W, sizeof *frames);
+    float *map = atm_mem_alloc(H * W, sizeof *map), offsets[T];
+    for (int blank = 0; blank < 2; blank++) {
+        struct atm_rng rng;
+        atm_rng_init(&rng, 3, ATM_RNG_TEST, 0);
+        for (int i = 0; i < T * H * W; i++) {
+            const double level = i < BRIGHT * H * W ? 200 : 100;
+            frames[i] =
+                i >= BRIGHT * H * W && blank ? 0 : (float)(level + gsl_ran_gaussian(&rng.gsl, 3));
+        }
+        struct atm_err err = {0};
+        assert_int_equal(atm_background_estimate(frames, T, H, W, map, offsets, &err), ATM_OK);
+        for (int t = 0; t < T; t++) {
+            const double level = t < BRIGHT ? 200 : blank ? 0 : 100;
+            assert_true(fabs((double)(map[20 * W + 20] + offsets[t]) - level) < 2);
+        }
+    }
+    atm_mem_free(frames);
+    atm_mem_free(map);
+}
+
 /* nairr's camera: value 1000 of which 500 is an offset, variance = value - 500. */
 static void noise_line_is_found(void **state) {
     (void)state;
@@ -86,6 +112,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(level_ignores_emitters),
         cmocka_unit_test(background_follows_field_and_frames),
+        cmocka_unit_test(background_of_half_a_movie),
         cmocka_unit_test(noise_line_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
