@@ -41,8 +41,7 @@ static bool opens_as_movie(const char *path) {
     return opens;
 }
 
-/* An HDF5 file of something else, like the fit's own beside a table. One that cannot be opened is
- * a movie that will fail. */
+/* An HDF5 file of something else, like the fit's own beside a table. */
 static bool has_no_frames(const char *path) {
     struct atm_h5 *file = NULL;
     ptrdiff_t shape[ATM_H5_MAX_RANK];
@@ -62,17 +61,18 @@ static bool is_movie_file(const char *path) {
         if (atm_path_ends(path, endings[i]))
             return !atm_path_is_folder(path) &&
                    (atm_path_kind(path, &kind, NULL) != ATM_OK || kind == ATM_PATH_MOVIE) &&
-                   !(strstr(endings[i], "h") && has_no_frames(path));
+                   !has_no_frames(path);
     return false;
 }
 
-/* A file of a recording that is in the list by an earlier file of it. */
+/* A file of a recording (name.ome.tif, name_1.ome.tif, ...) that is in the list by an earlier one.
+ */
 static bool is_listed(const struct atm_movie_list *list, const char *path) {
     const struct atm_movie_options options = {.allow_truncated = true};
     struct atm_movie *movie = NULL;
     const char *file;
     bool listed = false;
-    if (atm_movie_open(path, &options, &movie, NULL))
+    if (!strcasestr(path, ".ome.tif") || atm_movie_open(path, &options, &movie, NULL))
         return false;
     for (ptrdiff_t k = 0; !listed && (file = atm_movie_file(movie, k)); k++)
         for (int i = 0; !listed && i < list->count; i++)
