@@ -53,8 +53,11 @@ static enum atm_status open_idx(struct atm_movie *movie, struct atm_err *err) {
     movie->info.width = (ptrdiff_t)idx.extents[2];
     snprintf(movie->info.format, sizeof movie->info.format, "%s", movie->format->name);
     snprintf(movie->info.sample, sizeof movie->info.sample, "uint8");
+    status = count_frames(movie, &idx, err);
+    if (status != ATM_OK) /* before memory is taken for what a header claims */
+        return status;
     stack->bytes = atm_mem_alloc((size_t)(movie->info.height * movie->info.width), 1);
-    return stack->bytes ? count_frames(movie, &idx, err) : atm_err_memory(err, movie->path);
+    return stack->bytes ? ATM_OK : atm_err_memory(err, movie->path);
 }
 
 static enum atm_status read_frames(struct atm_movie *movie, ptrdiff_t first, ptrdiff_t count,
