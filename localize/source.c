@@ -274,7 +274,7 @@ static enum atm_status choose_frames(struct atm_source *s, const char *path, str
     info->height = movie->height / info->binning, info->width = movie->width / info->binning;
     if (info->height < 8 || info->width < 8)
         return atm_err_set(err, ATM_FAIL, "%s: frames of %td x %td px; at least 8 x 8 are needed",
-                           path, info->height, info->width);
+                           path, info->width, info->height);
     return ATM_OK;
 }
 

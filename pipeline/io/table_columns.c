@@ -79,6 +79,8 @@ enum atm_status atm_table_choose(const char *text, const struct atm_table *table
         if (length >= ATM_EXTRA_NAME ||
             (atm_table_find_field(shown) < 0 && atm_table_find_extra(table, shown) < 0))
             return unknown(shown, table, err);
+        if (choice->count && atm_table_wants(choice, shown))
+            return atm_err_set(err, ATM_USAGE, "the column %s is named twice", shown);
         memcpy(name, shown, sizeof shown);
         choice->count++;
         text += length;

@@ -41,6 +41,7 @@ with h5py.File("few.hdf5") as a, h5py.File("few.decode.h5") as b:
     assert shapes["bg"] and shapes["phot"] and shapes["xyz_sig"] is None and shapes["phot_sig"] is None
 END
 all=frame,x,y,photons,sx,sy,bg,lpx,lpy,photons_unc,bg_unc,sx_unc,sy_unc,llr,chi2,deviance,deviance_expected,deviance_sd
+refuses 2 'the column x is named twice' "$atomloc" convert locs.hdf5 twice.px.csv --set output.columns=frame,x,x
 columns all.px.csv "$all,iterations,blocks,flags"
 succeeds "all columns read" "$atomloc" convert all.px.csv again.px.csv --set "output.columns=$all,iterations,blocks,flags"
 cmp -s all.px.csv again.px.csv || fail "plain CSV does not read back what it wrote"
