@@ -47,9 +47,9 @@ struct atm_movie_picture_options {
 struct atm_movie_options {
     bool allow_truncated; /* give the whole frames of a file that was cut off */
     struct atm_movie_picture_options picture;
-    char
-        labels[ATM_KEY_TEXT_SIZE]; /* file of labels (IDX or .npy); "": in the file, or beside it */
-    struct atm_movie_roi roi;      /* frames are this part of those in the file */
+    /* File of labels (IDX or .npy); "": in the file, or beside it. */
+    char labels[ATM_KEY_TEXT_SIZE];
+    struct atm_movie_roi roi; /* frames are this part of those in the file */
 };
 
 /* All NAN. */
