@@ -42,6 +42,7 @@ enum atm_encoder_kind {
     ATM_ENCODER_CONVOLUTIONAL, /* convolutions, then k heads that each attend to one place */
     ATM_ENCODER_PURSUIT, /* the same with one head, k times, each time on what is left of the image
                           */
+    ATM_ENCODER_AUTO,    /* dense; no model has it */
 };
 
 struct atm_model_options {

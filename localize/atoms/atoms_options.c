@@ -13,7 +13,7 @@ const char *const atm_model_kind_names[] = {
 };
 static const char *const atoms[] = {"published", "field", "homogeneous", NULL};
 static const char *const aggregations[] = {"sum", "max", NULL};
-static const char *const encoders[] = {"dense", "convolutional", "pursuit", NULL};
+static const char *const encoders[] = {"dense", "convolutional", "pursuit", "auto", NULL};
 static const char *const blurs[] = {"residual", "images", NULL};
 static const char *const symmetries[] = {"auto", "none", "flips", "square", NULL};
 static const char *const convolutions[] = {"auto", "fft", "direct", "winograd", NULL};
@@ -26,13 +26,15 @@ static const struct atm_key model_keys[] = {
                    "networks; strokes, strokes_64: paper_strokes with thinner maps for 128x128 and "
                    "64x64; followup: the network of the follow-up paper, 28x28"),
     ATM_KEY_CHOOSE(
-        MODEL, encoder, "dense", encoders,
+        MODEL, encoder, "auto", encoders,
         "paper_*: dense: as published; convolutional: k heads that each attend to one "
-        "place; pursuit: one such head, k times, each time on what is left of the image"),
-    ATM_KEY_CHOOSE(MODEL, atom, "published", atoms,
-                   "paper_*, strokes*: g as published; as a field: a function of the block's numbers "
-                   "and the place, upsampled; homogeneous: as published without biases, so that "
-                   "g(t z) = t g(z)"),
+        "place; pursuit: one such head, k times, each time on what is left of the image; auto: "
+        "that of train.from, or else dense"),
+    ATM_KEY_CHOOSE(
+        MODEL, atom, "published", atoms,
+        "paper_*, strokes*: g as published; as a field: a function of the block's numbers "
+        "and the place, upsampled; homogeneous: as published without biases, so that "
+        "g(t z) = t g(z)"),
     ATM_KEY_CHOOSE(MODEL, aggregation, "sum", aggregations,
                    "how blocks become an image, for all kinds but convolutional: their sum, or the "
                    "largest at each pixel (not with encoder = pursuit, which subtracts them)"),
@@ -64,10 +66,11 @@ const struct atm_section atm_net_section = {"net", "how the network is computed"
 
 #define TRAIN struct atm_train_options
 static const struct atm_key train_keys[] = {
-    ATM_KEY_STRING(TRAIN, from, "",
-                   "a model that the training starts from: with its network where model.kind is "
-                   "the same (a quarter of the steps then goes as far), else with its layers of the "
-                   "same names and shapes. Empty: random weights"),
+    ATM_KEY_STRING(
+        TRAIN, from, "",
+        "a model that the training starts from: with its network where model.kind is "
+        "the same (a quarter of the steps then goes as far), else with its layers of the "
+        "same names and shapes. Empty: random weights"),
     ATM_KEY(TRAIN, restarts, INT, "0", 0, 100, "",
             "trainings more, with other random numbers, at most, as long as the network explains "
             "less than half of what is beyond noise in the held-out frames; the best is kept"),
@@ -121,9 +124,10 @@ static const struct atm_key train_keys[] = {
             "with what one block can tell; 0: images are seen whole"),
     ATM_KEY(TRAIN, pursuit_grow, DOUBLE, "0.4", 0, 1, "",
             "encoder = pursuit: part of the steps over which it grows from one block to all"),
-    ATM_KEY(TRAIN, pursuit_sweep, BOOL, "no", 0, 0, "",
-            "encoder = pursuit, when it has grown: every other step trains a second search, of each "
-            "block from what all others leave of the image"),
+    ATM_KEY(
+        TRAIN, pursuit_sweep, BOOL, "no", 0, 0, "",
+        "encoder = pursuit, when it has grown: every other step trains a second search, of each "
+        "block from what all others leave of the image"),
     ATM_KEY(TRAIN, pursuit_weight, DOUBLE, "0.3", 0, 1e3, "",
             "encoder = pursuit: weight of the squared residual after each step but the last"),
 };

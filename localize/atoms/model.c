@@ -116,6 +116,8 @@ enum atm_status atm_model_create(const struct atm_model_options *options,
     if (!made)
         return atm_err_memory(err, "a model");
     made->options = *options;
+    if (made->options.encoder == ATM_ENCODER_AUTO)
+        made->options.encoder = ATM_ENCODER_DENSE;
     made->net_options = *net_options;
     if (made->net_options.init == ATM_MODEL_INIT_AUTO)
         made->net_options.init =

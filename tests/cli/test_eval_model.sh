@@ -75,13 +75,18 @@ END
 # --- A model that starts from another is like it, but for what the configuration says
 from() {
     succeeds "$2 from $1" "$atomloc" train large.h5 "${small[@]}" --set train.from="$1.h5" --set train.steps=2 -o "$2.h5" "${@:3}"
-    /usr/bin/python3 -c 'import h5py, sys; print(h5py.File(sys.argv[1]).attrs["atom"])' "$2.h5" >"$2.atom"
+    /usr/bin/python3 -c 'import h5py, sys; print(*(h5py.File(sys.argv[1]).attrs[key] for key in ("encoder", "atom")))' "$2.h5" >"$2.kind"
 }
 from paper homogeneous --set model.atom=homogeneous
 from homogeneous same
-cmp -s homogeneous.atom same.atom || fail "the start's atom is not kept"
+cmp -s homogeneous.kind same.kind || fail "the start's atom is not kept"
 from paper published
-cmp -s homogeneous.atom published.atom && fail "model.atom is not heard where there is a start"
+cmp -s homogeneous.kind published.kind && fail "model.atom is not heard where there is a start"
+from paper pursuit --set model.encoder=pursuit
+from pursuit follows
+from pursuit dense --set model.encoder=dense
+cmp -s pursuit.kind follows.kind || fail "the start's encoder is not kept"
+cmp -s published.kind dense.kind || fail "model.encoder = dense is not heard where the start has another"
 "$atomloc" info same.h5 | grep -q 'atom = homogeneous' || fail "the provenance does not say the start's atom"
 
 grep -q 'one code for the whole image' whole/numbers.txt || fail "numbers.txt does not say what stands for blocks"
