@@ -49,6 +49,13 @@ static enum atm_status load_frames(struct atm_source *source, const struct atm_t
     return status;
 }
 
+static bool all_zero(const float *values, ptrdiff_t count) {
+    for (ptrdiff_t i = 0; i < count; i++)
+        if (values[i] != 0)
+            return false;
+    return true;
+}
+
 static void swap_frames(float *a, float *b, ptrdiff_t pixels) {
     for (ptrdiff_t i = 0; i < pixels; i++) {
         float t = a[i];
@@ -211,6 +218,10 @@ static enum atm_status train(struct atm_source *source, struct atm_model *model,
     float *frames = NULL;
     enum atm_status status =
         load_frames(source, &options->train, model->image_scale, &frames, &set.count, err);
+    if (!status && all_zero(frames, set.count * info->height * info->width))
+        status = atm_err_set(err, ATM_FAIL,
+                             "no pixel of the movie differs from its background: nothing can be "
+                             "learned from it");
     if (!status) {
         shuffle_frames(frames, set.count, info->height * info->width, options->seed);
         set.frames = frames;

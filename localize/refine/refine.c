@@ -171,8 +171,13 @@ static enum atm_status check(const struct atm_refine_input *input, struct atm_er
     if (!(input->sigma_px > 0.05 && input->sigma_px < 100))
         return atm_err_set(err, ATM_FAIL, "frame %lld: a PSF sigma of %g px cannot be fitted",
                            (long long)input->frame, input->sigma_px);
-    if (!(n->gain >= 0 && n->floor >= 0 && n->gain + n->floor > 0) || !isfinite(n->gain) ||
-        !isfinite(n->floor) || !isfinite(n->zero))
+    if (n->gain == 0 && n->floor == 0)
+        return atm_err_set(err, ATM_FAIL,
+                           "frame %lld: the movie shows no noise at all, as if nothing had been "
+                           "recorded; if that is so on purpose, say its noise ([camera])",
+                           (long long)input->frame);
+    if (!(n->gain >= 0 && n->floor >= 0) || !isfinite(n->gain) || !isfinite(n->floor) ||
+        !isfinite(n->zero))
         return atm_err_set(err, ATM_FAIL,
                            "frame %lld: noise of gain %g, zero %g and floor %g makes no sense",
                            (long long)input->frame, n->gain, n->zero, n->floor);

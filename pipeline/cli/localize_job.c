@@ -97,14 +97,17 @@ static enum atm_status check(const struct job *job, struct atm_err *err) {
     return status;
 }
 
-/* No file that is written is one that the movie is read from: Picasso's YAML beside a table could
- * be a raw movie's, the picture a frame. */
+/* No file that is written is one that is read, for the movie or the camera: Picasso's YAML beside a
+ * table could be a raw movie's, the picture a frame. */
 static enum atm_status check_inputs(const struct job *job, struct atm_err *err) {
     const struct names *n = &job->names;
     const struct atm_movie *movie = atm_source_movie(job->source);
     const char *written[2 * ATM_MOST_OUTPUTS + 7] = {n->curve,  n->journal, n->fit,  n->picture,
                                                      n->blocks, n->stamp,   n->model};
     char *sides[ATM_MOST_OUTPUTS] = {NULL};
+    const struct atm_config *config = &job->call->config;
+    const char *const settings[] = {config->camera.maps.offset, config->camera.maps.gain,
+                                    config->camera.maps.variance, config->refine.psf_file};
     int count = job->call->model ? 6 : 7;
     for (int i = 0; job->outputs[i]; i++) {
         written[count++] = job->outputs[i];
@@ -117,6 +120,9 @@ static enum atm_status check_inputs(const struct job *job, struct atm_err *err) 
         const char *file;
         for (ptrdiff_t k = 0; !status && (file = atm_movie_file(movie, k)); k++)
             status = atm_path_check_not_input(written[i], file, err);
+        for (size_t k = 0; !status && k < sizeof settings / sizeof *settings; k++)
+            if (settings[k][0])
+                status = atm_path_check_not_input(written[i], settings[k], err);
     }
     for (int i = 0; i < ATM_MOST_OUTPUTS; i++)
         atm_mem_free(sides[i]);

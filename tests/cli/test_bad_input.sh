@@ -21,6 +21,8 @@ refuses 1 'other_size\.tif.*(page|frame) (2|3)' localize other_size.tif -o locs.
 make_tiff nan.tif f32 16x16=ramp 16x16=nan
 refuses 1 'nan\.tif.*(frame|page) (1|2).*' localize nan.tif -o locs.csv
 grep -q 'NaN\|nan\|finite' stderr || fail "the message on a NaN pixel does not say so"
+make_tiff even.tif u16 32x32=zero 32x32=zero
+refuses 1 'no pixel of the movie differs from its background' localize even.tif -o locs.csv
 make_tiff unknown_pixels.tif u16 32x32=ramp 32x32=ramp # said before hours of training, not behind them
 refuses 1 'locs\.csv: .*pixel size is unknown' "$atomloc" localize unknown_pixels.tif -o locs.csv
 nothing_left locs.csv locs.png locs_blocks.png locs_model.h5 locs.journal

@@ -47,6 +47,8 @@ cmp -s emccd.csv with.csv && fail "refine.likelihood changes nothing"
 # Mistakes
 refuses 1 'small\.tif: 1 images of 16 x 16 px; .*32 x 32' "$atomloc" localize movie.tif -o no.csv "${options[@]}" \
     --set camera.gain_map=small.tif
+succeeds "a map as HDF5" "$atomloc" convert gain.tif gain.h5
+refuses 2 'gain\.h5: the output would replace the input' "$atomloc" localize movie.tif -o gain.h5 "${options[@]}" --set camera.gain_map=gain.h5
 refuses 1 'movie\.tif: 96 images' "$atomloc" localize movie.tif -o no.csv "${options[@]}" --set camera.gain_map=movie.tif
 refuses 1 'nowhere\.tif' "$atomloc" localize movie.tif -o no.csv "${options[@]}" --set camera.offset_map=nowhere.tif
 refuses 1 'variance_map needs camera.gain' "$atomloc" localize movie.tif -o no.csv "${options[@]}" \
