@@ -19,6 +19,7 @@ enum atm_input_background {
     ATM_BACKGROUND_SMOOTH, /* auto: smooth over the field and followed in time */
     ATM_BACKGROUND_NONE,
 };
+enum atm_input_bad_pixels { ATM_BAD_PIXELS_LEAVE_OUT, ATM_BAD_PIXELS_KEEP };
 struct atm_input_options {
     char path[ATM_KEY_TEXT_SIZE]; /* movie of the train and localize stages; empty: the synth stage's */
     int64_t first_frame;
@@ -35,6 +36,7 @@ struct atm_input_options {
     bool allow_truncated;
     bool estimate_camera;    /* not a key: localize.photons = estimate */
     int background;          /* enum atm_input_background */
+    int bad_pixels;          /* enum atm_input_bad_pixels */
     double scale;            /* image units that become 1 for the network; auto: from the movie */
 };
 extern const struct atm_section atm_input_section;
@@ -58,8 +60,9 @@ struct atm_source_info {
     double density_px;        /* significant local maxima per pixel and frame: a floor of the density */
     struct atm_noise noise;   /* first guess: see atm_noise */
     /* (H, W), owned by the source; NULL: none. Each pixel's own variance in photons^2, and the
-     * value in image units from which on it is saturated. */
+     * value in image units from which on it is saturated: -INFINITY for bad pixels. */
     const float *variance, *saturation;
+    ptrdiff_t bad_pixels; /* of the camera: always far brighter or darker than their neighbours */
     uint64_t maps_hash; /* of the camera's maps; 0: none */
     /* Where the gain is not known otherwise: what the noise says, and whether it is used. */
     struct atm_camera_estimate estimate;

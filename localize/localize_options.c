@@ -4,6 +4,7 @@
 #include <string.h>
 
 static const char *const backgrounds[] = {"auto", "none", NULL};
+static const char *const bad_pixels[] = {"leave_out", "keep", NULL};
 
 #define INPUT struct atm_input_options
 static const struct atm_key input_keys[] = {
@@ -20,8 +21,9 @@ static const struct atm_key input_keys[] = {
             "pictures are first brought to this size of their longer side, by area averaging; 0: "
             "as they are (pen trajectories: 128)"),
     ATM_KEY(INPUT, invert, BOOL, "no", 0, 0, "", "pictures that are black on white: white - value"),
-    ATM_KEY(INPUT, pen_px, DOUBLE, "0", 0, 1000, "px",
-            "width of the line that pen trajectories (UNIPEN) are drawn with; 0: 7/128 of the size"),
+    ATM_KEY(
+        INPUT, pen_px, DOUBLE, "0", 0, 1000, "px",
+        "width of the line that pen trajectories (UNIPEN) are drawn with; 0: 7/128 of the size"),
     ATM_KEY_STRING(INPUT, labels, "",
                    "file with one label per image (IDX or .npy); empty: the file's own, or "
                    "x-labels-idx1... beside x-images-idx3..."),
@@ -36,6 +38,10 @@ static const struct atm_key input_keys[] = {
             "use the whole frames of a file that was cut off"),
     ATM_KEY_CHOOSE(INPUT, background, "auto", backgrounds,
                    "auto: smooth over the field and followed in time; none: images are used as is"),
+    ATM_KEY_CHOOSE(
+        INPUT, bad_pixels, "leave_out", bad_pixels,
+        "pixels that are always far brighter or darker than their neighbours (hot, stuck "
+        "or dead): leave_out: the network sees their neighbours' mean, the fit nothing"),
     ATM_KEY(INPUT, scale, DOUBLE, "auto", 1e-9, 1e12, "photons or ADU",
             "brightness that is 1 for the network; auto: a typical peak of the movie"),
 };
@@ -46,8 +52,8 @@ enum atm_status atm_input_movie_options(const struct atm_input_options *input,
                                         struct atm_movie_options *options, struct atm_err *err) {
     *options =
         (struct atm_movie_options){.allow_truncated = input->allow_truncated || input->follow};
-    options->picture = (struct atm_movie_picture_options){(ptrdiff_t)input->size_px, input->invert,
-                                                           input->pen_px};
+    options->picture =
+        (struct atm_movie_picture_options){(ptrdiff_t)input->size_px, input->invert, input->pen_px};
     memcpy(options->labels, input->labels, sizeof options->labels);
     return atm_movie_roi_parse(input->roi, "input.roi", &options->roi, err);
 }

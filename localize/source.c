@@ -1,16 +1,15 @@
 #include "background.h"
+#include "bad_pixels.h"
 #include "localize.h"
 #include "mem.h"
-#include "noise_model.h"
+#include "source_measure.h"
 
-#include <gsl/gsl_sort_float.h>
 #include <gsl/gsl_statistics_float.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
 
-enum { NOISE_CHUNKS = 8, NOISE_PIXELS = 1 << 24 /* of all of them, at most but for the first */ };
-enum { SAMPLED_CHUNKS = 4, SAMPLED_FRAMES = 8 /* of a chunk, at most */ };
+enum { BAD_PIXEL_FRAMES = 32 };
 
 struct atm_source {
     struct atm_movie *movie; /* owned */
@@ -20,6 +19,7 @@ struct atm_source {
     float *pixel_offset, *pixel_gain; /* (pixels); photons = (ADU - offset) * gain */
     float *variance, *saturation;     /* (pixels), then (H, W), or NULL: see the info */
     float *full;                      /* (pixels) saturation before binning; NULL: none */
+    struct atm_bad_pixels bad;        /* of the movie's frames, before binning */
     float *raw;                       /* (ATM_SOURCE_CHUNK, pixels) where pixels are binned */
     float *map;                       /* (H, W) */
     float *offsets;                   /* (ATM_SOURCE_CHUNK) */
@@ -61,6 +61,8 @@ static enum atm_status read_photons(struct atm_source *s, ptrdiff_t first, ptrdi
         return status;
     for (ptrdiff_t i = 0; i < count * s->pixels; i++)
         raw[i] = (raw[i] - s->pixel_offset[i % s->pixels]) * s->pixel_gain[i % s->pixels];
+    for (ptrdiff_t t = 0; t < count; t++)
+        atm_bad_pixels_mend(&s->bad, raw + t * s->pixels);
     for (ptrdiff_t t = 0; t < count && s->raw; t++)
         bin(s, raw + t * s->pixels, image + t * info->height * info->width);
     return ATM_OK;
@@ -168,91 +170,6 @@ enum atm_status atm_source_read(struct atm_source *s, ptrdiff_t index, float *im
         return status;
     *count = n;
     return atm_source_background(s, image, n, background, err);
-}
-
-/* ---- Statistics ---- */
-
-struct statistics {
-    double level, variance; /* sums over the sampled frames */
-    ptrdiff_t frames, peaks;
-    float *heights; /* (peak_room) */
-    ptrdiff_t peak_room;
-};
-
-enum { HOT_PIXELS = 4 }; /* of a frame, or hit by a cosmic ray: a spot has more */
-
-/* Noise level and peaks of evenly spread frames of a chunk. */
-static void add_chunk(const struct atm_source_info *info, const float *image,
-                      const float *background, ptrdiff_t count, float *values,
-                      struct statistics *st) {
-    ptrdiff_t pixels = info->height * info->width;
-    ptrdiff_t step = (count + SAMPLED_FRAMES - 1) / SAMPLED_FRAMES;
-    for (ptrdiff_t t = 0; t < count; t += step) {
-        const float *frame = image + t * pixels, *ground = background + t * pixels;
-        double level, sd, mean = 0;
-        if (atm_frame_is_blank(frame, pixels))
-            continue;
-        for (ptrdiff_t i = 0; i < pixels; i++) {
-            values[i] = frame[i] - ground[i];
-            mean += (double)ground[i] / (double)pixels;
-        }
-        atm_background_level(values, pixels, &level, &sd);
-        const double top = (double)values[pixels - 1 - HOT_PIXELS]; /* level sorts them */
-        st->level += mean + level;
-        st->variance += sd * sd;
-        st->frames++;
-        st->peaks +=
-            atm_background_peaks(frame, ground, info->height, info->width, fmax(sd, 0.02 * top),
-                                 st->heights + st->peaks, st->peak_room - st->peaks);
-    }
-}
-
-/* What is not known of the camera is guessed from the background: its variance is light, and the
- * light above the offset is at most the whole level. Refinement measures it better on its
- * residuals. */
-static struct atm_noise guess_noise(const struct atm_source_info *info) {
-    if (info->photons)
-        return atm_noise_of(&atm_noise_models[ATM_NOISE_AUTO], &info->camera);
-    double gain = info->background > 0 ? info->background_variance / info->background : 0;
-    return (struct atm_noise){gain, info->background, info->background_variance};
-}
-
-static enum atm_status measure(struct atm_source *s, struct atm_err *err) {
-    struct atm_source_info *info = &s->info;
-    size_t pixels = (size_t)(info->height * info->width);
-    /* Of four neighbours at most one is a local maximum. */
-    ptrdiff_t room = SAMPLED_CHUNKS * SAMPLED_FRAMES * (ptrdiff_t)(pixels / 4 + 1);
-    struct statistics st = {.heights = atm_mem_alloc((size_t)room, sizeof(float)),
-                            .peak_room = room};
-    float *image = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, 2 * sizeof *image);
-    float *values = atm_mem_alloc(pixels, sizeof *values);
-    enum atm_status status =
-        st.heights && image && values ? ATM_OK : atm_err_memory(err, "reading the movie");
-    ptrdiff_t chunks = info->chunks < SAMPLED_CHUNKS ? info->chunks : SAMPLED_CHUNKS;
-    for (ptrdiff_t c = 0; !status && c < chunks; c++) {
-        float *background = image + ATM_SOURCE_CHUNK * pixels;
-        ptrdiff_t count;
-        status = atm_source_read(s, c * info->chunks / chunks, image, background, &count, err);
-        if (!status)
-            add_chunk(info, image, background, count, values, &st);
-    }
-    if (!status) {
-        double frames = fmax((double)st.frames, 1); /* 0: all are blank */
-        info->background = st.level / frames;
-        info->background_variance = st.variance / frames;
-        info->density_px = (double)st.peaks / frames / (double)pixels;
-        info->noise = guess_noise(info);
-        gsl_sort_float(st.heights, 1, (size_t)st.peaks);
-        info->scale = st.peaks ? (double)st.heights[st.peaks / 2] : 0;
-        if (!(info->scale > 0))
-            info->scale = info->background_variance > 0 ? 10 * sqrt(info->background_variance) : 1;
-        if (!isnan(s->options.scale))
-            info->scale = s->options.scale;
-    }
-    atm_mem_free(st.heights);
-    atm_mem_free(image);
-    atm_mem_free(values);
-    return status;
 }
 
 static enum atm_status choose_frames(struct atm_source *s, const char *path, struct atm_err *err) {
@@ -366,31 +283,64 @@ static enum atm_status bin_camera(struct atm_source *s, struct atm_err *err) {
     return ATM_OK;
 }
 
-/* ---- Camera from the noise ---- */
-
-static enum atm_status look_at_noise(struct atm_source *s, struct atm_err *err) {
-    struct atm_source_info *info = &s->info;
-    const size_t pixels = (size_t)(info->height * info->width);
-    float *image = atm_mem_alloc(ATM_SOURCE_CHUNK * pixels, 2 * sizeof *image);
-    float *background = image + ATM_SOURCE_CHUNK * pixels;
-    struct atm_noise_cells cells = {0};
-    enum atm_status status = image ? ATM_OK : atm_err_memory(err, "the camera's noise");
-    ptrdiff_t chunks = NOISE_PIXELS / (ATM_SOURCE_CHUNK * (ptrdiff_t)pixels);
-    chunks = chunks < 1 ? 1 : chunks > NOISE_CHUNKS ? NOISE_CHUNKS : chunks;
-    chunks = chunks > info->chunks ? info->chunks : chunks;
-    for (ptrdiff_t c = 0; c < chunks && !status; c++) {
-        ptrdiff_t got;
-        status = atm_source_read(s, c * info->chunks / chunks, image, background, &got, err);
-        if (!status)
-            status =
-                atm_noise_cells_add(&cells, image, background, got, info->height, info->width, err);
+/* Frames spread evenly over the movie, without blank ones. */
+static enum atm_status find_bad_pixels(struct atm_source *s, struct atm_err *err) {
+    const struct atm_source_info *info = &s->info;
+    const ptrdiff_t looks = info->frames < BAD_PIXEL_FRAMES ? info->frames : BAD_PIXEL_FRAMES;
+    float *frame = atm_mem_alloc((size_t)s->pixels, sizeof *frame);
+    enum atm_status status =
+        frame ? atm_bad_pixels_create(atm_movie_info(s->movie)->height, s->width, &s->bad, err)
+              : atm_err_memory(err, "the movie's bad pixels");
+    for (ptrdiff_t k = 0; k < looks && !status; k++) {
+        status =
+            atm_movie_read(s->movie, info->first_frame + k * info->frames / looks, 1, frame, err);
+        if (status || atm_frame_is_blank(frame, s->pixels))
+            continue;
+        for (ptrdiff_t i = 0; i < s->pixels; i++)
+            frame[i] = (frame[i] - s->pixel_offset[i]) * s->pixel_gain[i];
+        atm_bad_pixels_add(&s->bad, frame);
     }
     if (!status)
-        info->estimate = atm_camera_estimate(&cells);
-    atm_noise_cells_free(&cells);
-    atm_mem_free(image);
+        status = atm_bad_pixels_find(&s->bad, err);
+    atm_mem_free(frame);
     return status;
 }
+
+/* To the fit they are saturated at any value; the network sees them mended. */
+static enum atm_status leave_out_bad_pixels(struct atm_source *s, struct atm_err *err) {
+    const struct atm_source_info *info = &s->info;
+    if (s->bad.count && !fill(&s->saturation, info->height * info->width, INFINITY))
+        return atm_err_memory(err, "the movie's bad pixels");
+    for (ptrdiff_t k = 0; k < s->bad.count; k++) {
+        const ptrdiff_t y = s->bad.at[k] / s->width / info->binning,
+                        x = s->bad.at[k] % s->width / info->binning;
+        if (y < info->height && x < info->width)
+            s->saturation[y * info->width + x] = -INFINITY;
+    }
+    return ATM_OK;
+}
+
+static enum atm_status set_up_camera(struct atm_source *s, struct atm_err *err) {
+    enum atm_status status = know_camera(s, err);
+    if (!status && s->options.bad_pixels == ATM_BAD_PIXELS_LEAVE_OUT && !s->bad.lowest[0])
+        status = find_bad_pixels(s, err);
+    if (!status)
+        status = bin_camera(s, err);
+    if (!status)
+        status = leave_out_bad_pixels(s, err);
+    s->info.variance = s->variance, s->info.saturation = s->saturation;
+    s->info.bad_pixels = s->bad.count;
+    return status;
+}
+
+static enum atm_status measure(struct atm_source *s, struct atm_err *err) {
+    enum atm_status status = atm_source_measure(s, &s->info, err);
+    if (!status && !isnan(s->options.scale))
+        s->info.scale = s->options.scale;
+    return status;
+}
+
+/* ---- Camera from the noise ---- */
 
 /* Gain, and offset or read noise, whichever is not known: the noise tells one from the other. Of
  * neither known, there is no read noise: the variance of every pixel is right all the same. */
@@ -413,7 +363,7 @@ static enum atm_status estimate_camera(struct atm_source *s, struct atm_err *err
     struct atm_source_info *info = &s->info;
     if (info->photons || info->camera.maps.offset[0])
         return ATM_OK;
-    enum atm_status status = look_at_noise(s, err);
+    enum atm_status status = atm_source_noise(s, info, err);
     if (status || !s->options.estimate_camera)
         return status;
     if (!info->estimate.known) {
@@ -432,10 +382,7 @@ static enum atm_status estimate_camera(struct atm_source *s, struct atm_err *err
     }
     atm_mem_free(s->raw);
     s->raw = NULL;
-    status = know_camera(s, err);
-    if (!status)
-        status = bin_camera(s, err);
-    s->info.variance = s->variance, s->info.saturation = s->saturation;
+    status = set_up_camera(s, err);
     return status ? status : measure(s, err);
 }
 
@@ -470,11 +417,8 @@ enum atm_status atm_source_open(const char *path, const struct atm_input_options
         s->info.camera = atm_camera_merge(&atm_movie_info(s->movie)->camera, camera);
         s->map = atm_mem_alloc((size_t)(s->info.height * s->info.width), sizeof *s->map);
         s->offsets = atm_mem_alloc(ATM_SOURCE_CHUNK, sizeof *s->offsets);
-        status = s->map && s->offsets ? know_camera(s, err) : atm_err_memory(err, path);
+        status = s->map && s->offsets ? set_up_camera(s, err) : atm_err_memory(err, path);
     }
-    if (!status)
-        status = bin_camera(s, err);
-    s->info.variance = s->variance, s->info.saturation = s->saturation;
     if (!status)
         status = measure(s, err);
     if (!status)
@@ -495,6 +439,7 @@ void atm_source_close(struct atm_source **source) {
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         atm_mem_free(maps[i]);
     atm_mem_free((*source)->offsets);
+    atm_bad_pixels_free(&(*source)->bad);
     atm_mem_free(*source);
     *source = NULL;
 }

@@ -62,6 +62,12 @@ enum atm_status atm_stage_open(const char *path, const struct atm_config *config
     if (!info->estimated)
         say_camera(&movie->camera, &info->camera, sink);
     say_estimate(info, sink);
+    if (info->bad_pixels)
+        atm_log(
+            sink, ATM_LOG_INFO,
+            "%td of the camera's pixels are always far brighter or darker than their neighbours "
+            "and are left out (input.bad_pixels = keep)",
+            info->bad_pixels);
     if (movie->channels > 1)
         atm_log(sink, ATM_LOG_WARNING,
                 "%s: frames of %td colours or planes alternate, and all are localized: split them "
