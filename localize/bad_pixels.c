@@ -69,7 +69,7 @@ static bool is_bad(const struct atm_bad_pixels *bad, ptrdiff_t i) {
     return differs > fmax(STANDS_OUT * (double)(high - low), ABOVE_NOISE * noise);
 }
 
-enum atm_status atm_bad_pixels_find(struct atm_bad_pixels *bad, struct atm_err *err) {
+static enum atm_status find(struct atm_bad_pixels *bad, struct atm_err *err) {
     const ptrdiff_t pixels = bad->height * bad->width,
                     room = (ptrdiff_t)(LARGEST_PART * (double)pixels);
     if (bad->frames < LEAST_FRAMES)
@@ -86,6 +86,13 @@ enum atm_status atm_bad_pixels_find(struct atm_bad_pixels *bad, struct atm_err *
     for (ptrdiff_t k = 0; k < bad->count; k++)
         bad->is[bad->at[k]] = true;
     return ATM_OK;
+}
+
+enum atm_status atm_bad_pixels_find(struct atm_bad_pixels *bad, struct atm_err *err) {
+    const enum atm_status status = find(bad, err);
+    atm_mem_free(bad->lowest[0]);
+    bad->lowest[0] = NULL;
+    return status;
 }
 
 void atm_bad_pixels_mend(const struct atm_bad_pixels *bad, float *frame) {

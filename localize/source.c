@@ -322,7 +322,7 @@ static enum atm_status leave_out_bad_pixels(struct atm_source *s, struct atm_err
 
 static enum atm_status set_up_camera(struct atm_source *s, struct atm_err *err) {
     enum atm_status status = know_camera(s, err);
-    if (!status && s->options.bad_pixels == ATM_BAD_PIXELS_LEAVE_OUT && !s->bad.lowest[0])
+    if (!status && s->options.bad_pixels == ATM_BAD_PIXELS_LEAVE_OUT && !s->bad.height)
         status = find_bad_pixels(s, err);
     if (!status)
         status = bin_camera(s, err);
