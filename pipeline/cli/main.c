@@ -1,5 +1,6 @@
 /* atomloc: one command per file, this is the table of them. */
 #include "command.h"
+#include "denormals.h"
 #include "sink_terminal.h"
 #include <cblas.h>
 #include <gsl/gsl_errno.h>
@@ -13,7 +14,7 @@
 static const struct atm_command *const commands[] = {
     &atm_command_localize, &atm_command_run,  &atm_command_synth,     &atm_command_train,
     &atm_command_eval,     &atm_command_info, &atm_command_calibrate, &atm_command_config,
-    &atm_command_convert,  &atm_command_post, &atm_command_camera,  &atm_command_psf,
+    &atm_command_convert,  &atm_command_post, &atm_command_camera,    &atm_command_psf,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
@@ -118,6 +119,7 @@ int main(int argc, char **argv) {
         return close_stdout(EXIT_DONE);
     }
     let_threads_sleep(argv);
+    atm_flush_denormals();
     const struct atm_command *command = find_command(argv[1]);
     if (!command) {
         fprintf(stderr, "atomloc: error: no command is called \"%s\"\n\n", argv[1]);
