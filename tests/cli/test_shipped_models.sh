@@ -29,5 +29,5 @@ END
 
 shipped pursuit_spikes_64 200 40 0.9764 0.9977 0.9887
 shipped paper_spikes_64 200 40 0.7482 0.9740 0.8422
-shipped paper_spikes 60 4 0.5673 0.9760 0.6886
+shipped paper_spikes 60 4 0.6517 0.9656 0.7931
 finish
