@@ -54,8 +54,8 @@ case $what in
 encoders)
     row dense 1
     row convolutional 1 model.encoder=convolutional
-    row pursuit 3.5 "${pursuit[@]}"
-    row homogeneous 3.5 "${pursuit[@]}" model.atom=homogeneous
+    row pursuit 1.5 "${pursuit[@]}"
+    row homogeneous 1.5 "${pursuit[@]}" model.atom=homogeneous
     images=500 row grid 3.9 model.kind=convolutional model.cell_px=8 model.blocks_per_cell=2 train.patch_px=64 \
         train.rate=2e-3 train.penalty=0.05
     row conventional 0.24 model.blocks=1 model.block_size=30
@@ -77,10 +77,10 @@ recipe)
     row rate_2e-3 1 train.rate=2e-3
     ;;
 blocks)
-    for d0 in 2 3 6 12; do row "d0_$d0" 3.5 "${pursuit[@]}" model.block_size=$d0; done
-    row through 3.5 "${pursuit[@]}" train.pursuit_through=yes
-    row at_once 3.5 "${pursuit[@]}" train.pursuit_grow=0
-    row end_only 3.5 "${pursuit[@]}" train.pursuit_weight=0
+    for d0 in 2 3 6 12; do row "d0_$d0" 1.5 "${pursuit[@]}" model.block_size=$d0; done
+    row through 1.5 "${pursuit[@]}" train.pursuit_through=yes
+    row at_once 1.5 "${pursuit[@]}" train.pursuit_grow=0
+    row end_only 1.5 "${pursuit[@]}" train.pursuit_weight=0
     ;;
 *)
     echo "spikes.sh: encoders, recipe or blocks" >&2
