@@ -309,7 +309,8 @@ static enum atm_status find_bad_pixels(struct atm_source *s, struct atm_err *err
 /* To the fit they are saturated at any value; the network sees them mended. */
 static enum atm_status leave_out_bad_pixels(struct atm_source *s, struct atm_err *err) {
     const struct atm_source_info *info = &s->info;
-    if (s->bad.count && !fill(&s->saturation, info->height * info->width, INFINITY))
+    if (s->bad.count && !s->saturation &&
+        !fill(&s->saturation, info->height * info->width, INFINITY))
         return atm_err_memory(err, "the movie's bad pixels");
     for (ptrdiff_t k = 0; k < s->bad.count; k++) {
         const ptrdiff_t y = s->bad.at[k] / s->width / info->binning,

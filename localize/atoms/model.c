@@ -109,15 +109,16 @@ enum atm_status atm_model_create(const struct atm_model_options *options,
                                  const struct atm_net_options *net_options, uint64_t seed,
                                  struct atm_model **model, struct atm_err *err) {
     struct atm_preset preset;
-    enum atm_status status = atm_preset_fill(options, &preset, err);
+    struct atm_model_options chosen = *options;
+    if (chosen.encoder == ATM_ENCODER_AUTO)
+        chosen.encoder = ATM_ENCODER_DENSE;
+    enum atm_status status = atm_preset_fill(&chosen, &preset, err);
     if (status)
         return status;
     struct atm_model *made = atm_mem_alloc(1, sizeof *made);
     if (!made)
         return atm_err_memory(err, "a model");
-    made->options = *options;
-    if (made->options.encoder == ATM_ENCODER_AUTO)
-        made->options.encoder = ATM_ENCODER_DENSE;
+    made->options = chosen;
     made->net_options = *net_options;
     if (made->net_options.init == ATM_MODEL_INIT_AUTO)
         made->net_options.init =

@@ -86,7 +86,7 @@ static void attending_encoder(const struct paper *paper, int heads, struct chain
 
 static void paper_encoder(const struct paper *paper, const struct atm_model_options *options,
                           struct chain chain) {
-    if (options->encoder == ATM_ENCODER_DENSE || options->encoder == ATM_ENCODER_AUTO)
+    if (options->encoder == ATM_ENCODER_DENSE)
         dense_encoder(paper, options->linear_latent, chain);
     else
         attending_encoder(paper, options->encoder == ATM_ENCODER_PURSUIT ? 1 : paper->blocks,

@@ -115,6 +115,10 @@ static void nonsense_is_refused(void **state) {
     assert_int_equal(atm_refine_create(&options, 0, 5, &refine, &err), ATM_FAIL);
     assert_int_equal(atm_refine_create(&options, SIDE, SIDE, &refine, &err), ATM_OK);
     struct atm_refine_input in = input_of(&frame);
+    in.noise = (struct atm_noise){0};
+    assert_int_equal(atm_refine_frame(refine, &in, &table, &err), ATM_FAIL);
+    assert_non_null(strstr(err.text, "no noise at all"));
+    in = input_of(&frame);
     in.noise.gain = -1;
     assert_int_equal(atm_refine_frame(refine, &in, &table, &err), ATM_FAIL);
     assert_non_null(strstr(err.text, "frame 3: noise of gain -1"));
