@@ -17,11 +17,13 @@ struct atm_pursuit {
     ptrdiff_t steps;  /* taken, at most k */
     struct atm_plan **encoder, **decoder;
     bool again;      /* training: find every block once more from what the others leave */
+    bool fits;       /* in sweeps: also the amplitudes that leave least, for g(t z) = t g(z) */
     float *residual; /* (k + 1, B, H, W) in training, else (1, B, H, W): before each step */
     float *left;     /* training: (k, B, H, W): after each step of `again` */
     float *output;   /* (B, H, W) */
     float *latents;  /* (B, k, d0) */
     float *own;      /* (B, d0): of one block */
+    float *factor;   /* (k, B): by which the latent of a step, and so its atom, was multiplied */
     float *scale;    /* (B): the penalty's of one step */
     double *energy;  /* (B * k) */
     float *grad;     /* 2 * (B, H, W): of the residual, and of one atom */
@@ -56,10 +58,11 @@ static enum atm_status allocate(struct atm_pursuit *p, struct atm_err *err) {
     p->latents = atm_mem_alloc(images * k * (size_t)p->model->latent, sizeof *p->latents);
     p->own = atm_mem_alloc(images * (size_t)p->model->latent, sizeof *p->own);
     p->energy = atm_mem_alloc(images * k, sizeof *p->energy);
+    p->factor = atm_mem_alloc(images * k, sizeof *p->factor);
     p->scale = atm_mem_alloc(images, sizeof *p->scale);
     p->grad = atm_mem_alloc(p->training ? 2 * pixels : 1, sizeof *p->grad);
     return p->encoder && p->decoder && p->residual && p->left && p->output && p->latents &&
-                   p->own && p->energy && p->scale && p->grad
+                   p->own && p->energy && p->factor && p->scale && p->grad
                ? ATM_OK
                : atm_err_memory(err, "a pursuit");
 }
@@ -73,6 +76,7 @@ enum atm_status atm_pursuit_create(const struct atm_model *model, const struct a
     p->model = model;
     p->size = *size;
     p->training = training;
+    p->fits = model->options.atom == ATM_ATOM_HOMOGENEOUS;
     p->pixels = size->images * size->height * size->width;
     p->count = training ? size->blocks : 1;
     p->steps = size->blocks;
@@ -100,6 +104,7 @@ void atm_pursuit_destroy(struct atm_pursuit **pursuit) {
     atm_mem_free(p->output);
     atm_mem_free(p->latents);
     atm_mem_free(p->own);
+    atm_mem_free(p->factor);
     atm_mem_free(p->scale);
     atm_mem_free(p->energy);
     atm_mem_free(p->grad);
@@ -129,15 +134,37 @@ size_t atm_pursuit_bytes(const struct atm_pursuit *p) {
     return bytes;
 }
 
-/* One step: from the residual before it to the one after it, which may be the same memory. */
-static void find_one(struct atm_pursuit *p, ptrdiff_t step, const float *before, float *after) {
+static double dot(ptrdiff_t n, const float *a, const float *b) {
+    double sum = 0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* By which to multiply the atom so that it leaves least of the image, not below 0: the coefficient
+ * of matching pursuit. */
+static float best_factor(const struct atm_pursuit *p, const float *before, const float *atom) {
+    const ptrdiff_t n = p->size.height * p->size.width;
+    const double energy = dot(n, atom, atom), product = dot(n, before, atom);
+    return product > 0 && energy > 1e-12 ? (float)(product / energy) : 0;
+}
+
+/* One step: from the residual before it to the one after it, which may be the same memory. With
+ * `fit`, the amplitude is not the encoder's but that which leaves least. */
+static void find_one(struct atm_pursuit *p, ptrdiff_t step, bool fit, const float *before,
+                     float *after) {
     const ptrdiff_t plan = p->training ? step : 0, d = p->model->latent, k = p->size.blocks;
+    const ptrdiff_t n = p->size.height * p->size.width;
     const float *latents = atm_plan_forward(p->encoder[plan], before);
-    for (ptrdiff_t b = 0; b < p->size.images; b++)
-        memcpy(p->latents + (b * k + step) * d, latents + b * d, (size_t)d * sizeof *latents);
     const float *atoms = atm_plan_forward(p->decoder[plan], latents);
-    for (ptrdiff_t i = 0; i < p->pixels; i++)
-        after[i] = before[i] - atoms[i];
+    for (ptrdiff_t b = 0; b < p->size.images; b++) {
+        const float factor = fit ? best_factor(p, before + b * n, atoms + b * n) : 1;
+        p->factor[step * p->size.images + b] = factor;
+        for (ptrdiff_t j = 0; j < d; j++)
+            p->latents[(b * k + step) * d + j] = factor * latents[b * d + j];
+        for (ptrdiff_t i = b * n; i < (b + 1) * n; i++)
+            after[i] = before[i] - factor * atoms[i];
+    }
 }
 
 /* One block once more, from what all others leave. */
@@ -148,7 +175,7 @@ static void find_again(struct atm_pursuit *p, ptrdiff_t step) {
     const float *atoms = atm_plan_forward(p->decoder[0], p->own);
     for (ptrdiff_t i = 0; i < p->pixels; i++)
         p->residual[i] += atoms[i];
-    find_one(p, step, p->residual, p->residual);
+    find_one(p, step, p->fits, p->residual, p->residual);
 }
 
 /* A sweep that gradients can go through. residual[i], from which block i was found, becomes what it
@@ -160,7 +187,7 @@ static void train_sweep(struct atm_pursuit *p) {
         const float *next = before + p->pixels;
         for (ptrdiff_t i = 0; i < p->pixels; i++)
             before[i] += left[i] - next[i];
-        find_one(p, step, before, after);
+        find_one(p, step, p->fits, before, after);
         left = after;
     }
 }
@@ -178,7 +205,7 @@ const float *atm_pursuit_encode(struct atm_pursuit *p, const float *images) {
     p->images = images;
     for (ptrdiff_t i = 0; i < p->steps; i++) {
         float *after = residual + (p->training ? p->pixels : 0);
-        find_one(p, i, residual, after);
+        find_one(p, i, false, residual, after);
         residual = after;
     }
     for (int sweep = 0; !p->training && sweep < SWEEPS; sweep++)
@@ -201,15 +228,19 @@ void atm_pursuit_block_energy(const struct atm_pursuit *p, double *energy) {
     memset(energy, 0, (size_t)(p->size.images * k) * sizeof *energy);
     for (ptrdiff_t i = 0; i < p->steps; i++) {
         atm_plan_block_energy(p->decoder[i], p->energy);
-        for (ptrdiff_t b = 0; b < p->size.images; b++)
-            energy[b * k + i] = p->energy[b];
+        for (ptrdiff_t b = 0; b < p->size.images; b++) {
+            const double factor = (double)p->factor[i * p->size.images + b];
+            energy[b * k + i] = factor * factor * p->energy[b];
+        }
     }
 }
 
 /* Gradient of step i's penalty, picked out of the batch's. */
 static const float *step_scale(struct atm_pursuit *p, ptrdiff_t step, const float *scale) {
-    for (ptrdiff_t b = 0; scale && b < p->size.images; b++)
-        p->scale[b] = scale[b * p->size.blocks + step];
+    for (ptrdiff_t b = 0; scale && b < p->size.images; b++) {
+        const float factor = p->factor[step * p->size.images + b];
+        p->scale[b] = factor * factor * scale[b * p->size.blocks + step];
+    }
     return scale ? p->scale : NULL;
 }
 
@@ -222,6 +253,29 @@ static void add_step_loss(const struct atm_pursuit *p, ptrdiff_t step,
         rho[i] += gradient->step_weight * residual[i];
 }
 
+/* Of a step: from rho, the gradient with respect to the residual after it, to that of the atoms
+ * that g made, and rho to that of the residual before it, as far as it does not go through the
+ * encoder. With s = t g, t the factor of best_factor, r the residual that s leaves, and
+ * q = <rho, s> / <s, s>: the atoms' is -t (rho - q s + q r), and the other one's rho - q s. An atom
+ * that was left out, t = 0, is drawn towards the residual all the same. */
+static void through_factor(const struct atm_pursuit *p, ptrdiff_t step, float *rho, float *atoms) {
+    const ptrdiff_t n = p->size.height * p->size.width;
+    const float *before = p->residual + step * p->pixels, *after = after_step(p, step);
+    for (ptrdiff_t i = 0; i < p->pixels; i++)
+        atoms[i] = before[i] - after[i];
+    for (ptrdiff_t b = 0; b < p->size.images; b++) {
+        float *r = rho + b * n, *s = atoms + b * n;
+        const float t = p->factor[step * p->size.images + b];
+        const double energy = dot(n, s, s);
+        const float q = energy > 0 ? (float)(dot(n, r, s) / energy) : 0;
+        const float outer = energy > 0 ? t : 1;
+        for (ptrdiff_t i = 0; i < n; i++) {
+            r[i] -= q * s[i];
+            s[i] = -outer * (r[i] + q * after[b * n + i]);
+        }
+    }
+}
+
 /* Through the last encode, or its sweep alone, where there was one: what that begins with is given.
  * rho_i, the gradient with respect to residual i, from the last step to the first: the atom of step
  * i has -rho_i, and rho_(i-1) is rho_i plus, if wanted, what comes back through the atom's latent
@@ -229,7 +283,7 @@ static void add_step_loss(const struct atm_pursuit *p, ptrdiff_t step,
  * heads are sharp. */
 void atm_pursuit_backward(struct atm_pursuit *p, const struct atm_coder_gradient *gradient,
                           float *grad) {
-    float *rho = p->grad, *atom = p->grad + p->pixels;
+    float *rho = p->grad, *atoms = p->grad + p->pixels;
     float *decoder_grad = grad + atm_net_param_count(p->model->encoder);
     for (ptrdiff_t i = 0; i < p->pixels; i++)
         rho[i] = -gradient->output[i];
@@ -237,10 +291,14 @@ void atm_pursuit_backward(struct atm_pursuit *p, const struct atm_coder_gradient
         const bool through = gradient->through && step > 0;
         if (step < p->steps - 1 && gradient->step_weight > 0)
             add_step_loss(p, step, gradient, rho);
-        for (ptrdiff_t i = 0; i < p->pixels; i++)
-            atom[i] = -rho[i];
-        const float *latents = atm_plan_backward_blocks(
-            p->decoder[step], atom, step_scale(p, step, gradient->block_scale), decoder_grad, true);
+        if (p->again && p->fits)
+            through_factor(p, step, rho, atoms);
+        else
+            for (ptrdiff_t i = 0; i < p->pixels; i++)
+                atoms[i] = -rho[i];
+        const float *latents = atm_plan_backward_blocks(p->decoder[step], atoms,
+                                                        step_scale(p, step, gradient->block_scale),
+                                                        decoder_grad, true);
         const float *back = atm_plan_backward(p->encoder[step], latents, grad, through);
         for (ptrdiff_t i = 0; through && i < p->pixels; i++)
             rho[i] += back[i];

@@ -1,7 +1,10 @@
 /* Pursuit: one small encoder is applied k times, each time to what the atoms found before have left
  * of the image, as matching pursuit does: z_i = E(r_(i-1)), r_i = r_(i-1) - g(z_i), r_0 the image.
  * There is no order of emitters to learn. Training goes through all k steps. Afterwards two sweeps
- * follow, in which each block is found again from what the others leave. */
+ * follow, in which each block is found again from what the others leave. Where g(t z) = t g(z) they
+ * also fit the amplitude: z_i becomes t z_i with the t >= 0 that leaves least, matching pursuit's
+ * coefficient <r, g> / <g, g>. Not in the first search: there an atom would take its neighbours'
+ * light too (configs/paper.md). */
 #ifndef ATM_PURSUIT_H
 #define ATM_PURSUIT_H
 
