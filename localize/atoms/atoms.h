@@ -32,7 +32,9 @@ enum atm_atom_kind {
     ATM_ATOM_FIELD,       /* dense layers; a function of the block's numbers and the place, by 1x1
                              convolutions at a quarter of the size; upsampling */
     ATM_ATOM_HOMOGENEOUS, /* as published, without biases: g(t z) = t g(z) for t >= 0, so the length
-                             of z is an amplitude and its direction a position */
+                             of z is an amplitude and its direction a position; the sweeps of a
+                             pursuit fit the amplitude (pursuit.h) */
+    ATM_ATOM_AUTO,        /* published; no model has it */
 };
 enum atm_aggregation { ATM_AGGREGATION_SUM, ATM_AGGREGATION_MAX };
 

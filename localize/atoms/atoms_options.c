@@ -11,7 +11,7 @@ const char *const atm_model_kind_names[] = {
     [ATM_MODEL_FOLLOWUP] = "followup",
     NULL,
 };
-static const char *const atoms[] = {"published", "field", "homogeneous", NULL};
+static const char *const atoms[] = {"published", "field", "homogeneous", "auto", NULL};
 static const char *const aggregations[] = {"sum", "max", NULL};
 static const char *const encoders[] = {"dense", "convolutional", "pursuit", "auto", NULL};
 static const char *const blurs[] = {"residual", "images", NULL};
@@ -31,10 +31,11 @@ static const struct atm_key model_keys[] = {
         "place; pursuit: one such head, k times, each time on what is left of the image; auto: "
         "that of train.from, or else dense"),
     ATM_KEY_CHOOSE(
-        MODEL, atom, "published", atoms,
+        MODEL, atom, "auto", atoms,
         "paper_*, strokes*: g as published; as a field: a function of the block's numbers "
         "and the place, upsampled; homogeneous: as published without biases, so that "
-        "g(t z) = t g(z)"),
+        "g(t z) = t g(z), and pursuit can fit the amplitudes; auto: that of train.from, or else "
+        "published"),
     ATM_KEY_CHOOSE(MODEL, aggregation, "sum", aggregations,
                    "how blocks become an image, for all kinds but convolutional: their sum, or the "
                    "largest at each pixel (not with encoder = pursuit, which subtracts them)"),

@@ -112,6 +112,8 @@ enum atm_status atm_model_create(const struct atm_model_options *options,
     struct atm_model_options chosen = *options;
     if (chosen.encoder == ATM_ENCODER_AUTO)
         chosen.encoder = ATM_ENCODER_DENSE;
+    if (chosen.atom == ATM_ATOM_AUTO)
+        chosen.atom = ATM_ATOM_PUBLISHED;
     enum atm_status status = atm_preset_fill(&chosen, &preset, err);
     if (status)
         return status;

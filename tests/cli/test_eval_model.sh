@@ -82,6 +82,8 @@ from homogeneous same
 cmp -s homogeneous.kind same.kind || fail "the start's atom is not kept"
 from paper published
 cmp -s homogeneous.kind published.kind && fail "model.atom is not heard where there is a start"
+from homogeneous biased --set model.atom=published
+cmp -s published.kind biased.kind || fail "model.atom = published is not heard where the start has another"
 from paper pursuit --set model.encoder=pursuit
 from pursuit follows
 from pursuit dense --set model.encoder=dense
