@@ -27,7 +27,7 @@ assert numbers["other_matchings"]["raw"]["chance_jaccard"] < 0.1
 END
 }
 
-shipped pursuit_spikes_64 200 40 0.9764 0.9977 0.9887
+shipped pursuit_spikes_64 200 40 0.9905 0.9988 0.9940
 shipped paper_spikes_64 200 40 0.7482 0.9740 0.8422
 shipped paper_spikes 60 4 0.6517 0.9656 0.7931
 finish
