@@ -29,5 +29,5 @@ END
 
 shipped pursuit_spikes_64 200 40 0.9905 0.9988 0.9940
 shipped paper_spikes_64 200 40 0.7482 0.9740 0.8422
-shipped paper_spikes 60 4 0.6517 0.9656 0.7931
+shipped paper_spikes 60 4 0.6774 0.9629 0.8201
 finish
