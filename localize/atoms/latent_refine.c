@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-const struct atm_latent_refine_options atm_latent_refine_defaults = {10};
+const struct atm_latent_refine_options atm_latent_refine_defaults = {10, true};
 
 enum { BATCH = 16 }; /* images at a time: as many as the engine has lanes */
 
@@ -24,11 +24,20 @@ struct refinement {
     float *normal;            /* (BATCH, n, n) */
     float *right;             /* (BATCH, n) */
     float *trial;             /* (BATCH, n): latents tried */
+    float *again;             /* (BATCH, n): latents of the second time */
+    struct atm_coder *coder;  /* NULL: no second time */
     double error[BATCH], damping[BATCH];
     bool done[BATCH];
 };
 
-static enum atm_status create(const struct atm_model *model, struct refinement *r,
+static enum atm_status create_sweep(const struct atm_model *model, struct refinement *r,
+                                    struct atm_err *err) {
+    struct atm_model_size size;
+    enum atm_status status = atm_model_size(model, BATCH, model->height, model->width, &size, err);
+    return status ? status : atm_coder_create(model, &size, ATM_CODER_ENCODE, &r->coder, err);
+}
+
+static enum atm_status create(const struct atm_model *model, bool sweep, struct refinement *r,
                               struct atm_err *err) {
     const ptrdiff_t k = model->blocks, d = model->latent, n = k * d;
     const ptrdiff_t pixels = model->height * model->width;
@@ -52,12 +61,15 @@ static enum atm_status create(const struct atm_model *model, struct refinement *
     r->normal = atm_mem_alloc(b * un * un, sizeof(float));
     r->right = atm_mem_alloc(b * un, sizeof(float));
     r->trial = atm_mem_alloc(b * un, sizeof(float));
+    r->again = atm_mem_alloc(b * un, sizeof(float));
     if (!r->probe || !r->step || !r->atoms || !r->slope || !r->residual || !r->normal ||
-        !r->right || !r->trial)
+        !r->right || !r->trial || !r->again)
         return atm_err_memory(err, "refining latents");
     enum atm_status status = atm_plan_create(model->decoder, &size, &r->decoder, err);
     if (!status)
         atm_plan_load(r->decoder, model->params + atm_net_param_count(model->encoder));
+    if (!status && sweep && model->options.encoder == ATM_ENCODER_PURSUIT)
+        status = create_sweep(model, r, err);
     return status;
 }
 
@@ -71,6 +83,8 @@ static void destroy(struct refinement *r) {
     atm_mem_free(r->normal);
     atm_mem_free(r->right);
     atm_mem_free(r->trial);
+    atm_mem_free(r->again);
+    atm_coder_destroy(&r->coder);
 }
 
 /* g is piecewise linear in z (LeakyReLUs): a hundredth of the coordinate's spread stays inside a
@@ -193,6 +207,20 @@ static enum atm_status refine_batch(struct refinement *r, int64_t iterations, pt
     return status;
 }
 
+/* The second time, after refine_batch on the same images and latents: options.sweep. */
+static enum atm_status refine_again(struct refinement *r, int64_t iterations, ptrdiff_t images,
+                                    const float *frames, float *latents, struct atm_err *err) {
+    double first[BATCH];
+    memcpy(first, r->error, sizeof first);
+    memcpy(r->again, latents, (size_t)(images * r->n) * sizeof *latents);
+    atm_pursuit_sweep(r->coder->pursuit, images, frames, r->again);
+    enum atm_status status = refine_batch(r, iterations, images, frames, r->again, err);
+    for (ptrdiff_t b = 0; !status && b < images; b++)
+        if (r->error[b] < first[b])
+            memcpy(latents + b * r->n, r->again + b * r->n, (size_t)r->n * sizeof *latents);
+    return status;
+}
+
 enum atm_status atm_refine_latents(const struct atm_model *model,
                                    const struct atm_latent_refine_options *options,
                                    ptrdiff_t images, const float *frames, float *latents,
@@ -206,13 +234,16 @@ enum atm_status atm_refine_latents(const struct atm_model *model,
                            "latents are refined through g for the paper_* kinds only; `atomloc "
                            "localize` refines those of the convolutional kind");
     struct refinement r;
-    enum atm_status status = create(model, &r, err);
+    enum atm_status status = create(model, options->sweep, &r, err);
     if (!status)
         choose_steps(&r, images * r.k, latents);
     for (ptrdiff_t i = 0; !status && i < images; i += BATCH) {
         const ptrdiff_t n = images - i < BATCH ? images - i : BATCH;
-        status =
-            refine_batch(&r, options->iterations, n, frames + i * r.pixels, latents + i * r.n, err);
+        const float *part = frames + i * r.pixels;
+        float *codes = latents + i * r.n;
+        status = refine_batch(&r, options->iterations, n, part, codes, err);
+        if (!status && r.coder)
+            status = refine_again(&r, options->iterations, n, part, codes, err);
     }
     destroy(&r);
     return status;

@@ -8,8 +8,11 @@
 
 struct atm_latent_refine_options {
     int64_t iterations; /* at most; an image ends early when it no longer improves */
+    bool sweep; /* pursuit: find every block once more from what the refined ones leave, refine
+                   again, and keep what leaves less: the first time may end in a place that is best
+                   only nearby */
 };
-extern const struct atm_latent_refine_options atm_latent_refine_defaults; /* 10 */
+extern const struct atm_latent_refine_options atm_latent_refine_defaults; /* 10, with a sweep */
 
 /* frames (images, H, W) in normalised units, of a PAPER kind's size; latents (images * k, d0), in
  * and out: the error of no image rises. Parallel; same bytes for any thread count. Fails on the

@@ -167,15 +167,40 @@ static void find_one(struct atm_pursuit *p, ptrdiff_t step, bool fit, const floa
     }
 }
 
-/* One block once more, from what all others leave. */
-static void find_again(struct atm_pursuit *p, ptrdiff_t step) {
+/* Atoms (B, H, W) of one block of every image. */
+static const float *block_atoms(struct atm_pursuit *p, ptrdiff_t block) {
     const ptrdiff_t d = p->model->latent, k = p->size.blocks;
     for (ptrdiff_t b = 0; b < p->size.images; b++)
-        memcpy(p->own + b * d, p->latents + (b * k + step) * d, (size_t)d * sizeof(float));
-    const float *atoms = atm_plan_forward(p->decoder[0], p->own);
-    for (ptrdiff_t i = 0; i < p->pixels; i++)
-        p->residual[i] += atoms[i];
-    find_one(p, step, p->fits, p->residual, p->residual);
+        memcpy(p->own + b * d, p->latents + (b * k + block) * d, (size_t)d * sizeof(float));
+    return atm_plan_forward(p->decoder[0], p->own);
+}
+
+/* Every block SWEEPS times once more, from what all others leave. */
+static void sweep(struct atm_pursuit *p) {
+    for (ptrdiff_t i = 0; i < SWEEPS * p->steps; i++) {
+        const ptrdiff_t block = i % p->steps;
+        const float *atoms = block_atoms(p, block);
+        for (ptrdiff_t j = 0; j < p->pixels; j++)
+            p->residual[j] += atoms[j];
+        find_one(p, block, p->fits, p->residual, p->residual);
+    }
+}
+
+void atm_pursuit_sweep(struct atm_pursuit *p, ptrdiff_t images, const float *frames,
+                       float *latents) {
+    const size_t pixels = (size_t)(p->size.height * p->size.width);
+    const size_t code = (size_t)(p->size.blocks * p->model->latent), all = (size_t)p->size.images;
+    memset(p->residual, 0, all * pixels * sizeof(float));
+    memset(p->latents, 0, all * code * sizeof(float));
+    memcpy(p->residual, frames, (size_t)images * pixels * sizeof(float));
+    memcpy(p->latents, latents, (size_t)images * code * sizeof(float));
+    for (ptrdiff_t block = 0; block < p->steps; block++) {
+        const float *atoms = block_atoms(p, block);
+        for (ptrdiff_t i = 0; i < p->pixels; i++)
+            p->residual[i] -= atoms[i];
+    }
+    sweep(p);
+    memcpy(latents, p->latents, (size_t)images * code * sizeof(float));
 }
 
 /* A sweep that gradients can go through. residual[i], from which block i was found, becomes what it
@@ -208,9 +233,8 @@ const float *atm_pursuit_encode(struct atm_pursuit *p, const float *images) {
         find_one(p, i, false, residual, after);
         residual = after;
     }
-    for (int sweep = 0; !p->training && sweep < SWEEPS; sweep++)
-        for (ptrdiff_t i = 0; i < p->steps; i++)
-            find_again(p, i);
+    if (!p->training)
+        sweep(p);
     if (p->training && p->again)
         train_sweep(p);
     return p->latents;

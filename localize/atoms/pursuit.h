@@ -27,6 +27,9 @@ void atm_pursuit_again(struct atm_pursuit *pursuit, bool again);
 /* images (B, 1, H, W), borrowed until backward is done. Latents (B * k, d0) in the order of
  * SPLIT, borrowed. */
 const float *atm_pursuit_encode(struct atm_pursuit *pursuit, const float *images);
+/* Two sweeps from other latents (images * k, d0), in and out; images at most B. Not in training. */
+void atm_pursuit_sweep(struct atm_pursuit *pursuit, ptrdiff_t images, const float *frames,
+                       float *latents);
 /* Of the last encode: the sums of the atoms (B, 1, H, W), borrowed; sums of squares (B * k). */
 const float *atm_pursuit_output(struct atm_pursuit *pursuit);
 void atm_pursuit_block_energy(const struct atm_pursuit *pursuit, double *energy);
