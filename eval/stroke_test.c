@@ -127,8 +127,8 @@ static enum atm_status do_step(struct pass *pass, ptrdiff_t first, ptrdiff_t cou
     const ptrdiff_t left = pass->refined - first, some = left < count ? left : count;
     if (status || some <= 0)
         return status;
-    const struct atm_latent_refine_options options = {atm_latent_refine_defaults.iterations, false};
-    status = atm_refine_latents(bench->model, &options, some, frames, bench->latents, err);
+    status = atm_refine_latents(bench->model, &atm_latent_refine_defaults, some, frames,
+                                bench->latents, err);
     return status ? status : do_kind(pass, ATM_STROKES_REFINED, first, some, frames, err);
 }
 

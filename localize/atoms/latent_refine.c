@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-const struct atm_latent_refine_options atm_latent_refine_defaults = {10, true};
+const struct atm_latent_refine_options atm_latent_refine_defaults = {10};
 
 enum { BATCH = 16 }; /* images at a time: as many as the engine has lanes */
 
@@ -25,7 +25,7 @@ struct refinement {
     float *right;             /* (BATCH, n) */
     float *trial;             /* (BATCH, n): latents tried */
     float *again;             /* (BATCH, n): latents of the second time */
-    struct atm_coder *coder;  /* NULL: no second time */
+    struct atm_coder *coder;  /* of a pursuit, else NULL: no second time */
     double error[BATCH], damping[BATCH];
     bool done[BATCH];
 };
@@ -37,7 +37,7 @@ static enum atm_status create_sweep(const struct atm_model *model, struct refine
     return status ? status : atm_coder_create(model, &size, ATM_CODER_ENCODE, &r->coder, err);
 }
 
-static enum atm_status create(const struct atm_model *model, bool sweep, struct refinement *r,
+static enum atm_status create(const struct atm_model *model, struct refinement *r,
                               struct atm_err *err) {
     const ptrdiff_t k = model->blocks, d = model->latent, n = k * d;
     const ptrdiff_t pixels = model->height * model->width;
@@ -68,7 +68,7 @@ static enum atm_status create(const struct atm_model *model, bool sweep, struct 
     enum atm_status status = atm_plan_create(model->decoder, &size, &r->decoder, err);
     if (!status)
         atm_plan_load(r->decoder, model->params + atm_net_param_count(model->encoder));
-    if (!status && sweep && model->options.encoder == ATM_ENCODER_PURSUIT)
+    if (!status && model->options.encoder == ATM_ENCODER_PURSUIT)
         status = create_sweep(model, r, err);
     return status;
 }
@@ -207,7 +207,7 @@ static enum atm_status refine_batch(struct refinement *r, int64_t iterations, pt
     return status;
 }
 
-/* The second time, after refine_batch on the same images and latents: options.sweep. */
+/* Of a pursuit, after refine_batch on the same images and latents. */
 static enum atm_status refine_again(struct refinement *r, int64_t iterations, ptrdiff_t images,
                                     const float *frames, float *latents, struct atm_err *err) {
     double first[BATCH];
@@ -234,7 +234,7 @@ enum atm_status atm_refine_latents(const struct atm_model *model,
                            "latents are refined through g for the paper_* kinds only; `atomloc "
                            "localize` refines those of the convolutional kind");
     struct refinement r;
-    enum atm_status status = create(model, options->sweep, &r, err);
+    enum atm_status status = create(model, &r, err);
     if (!status)
         choose_steps(&r, images * r.k, latents);
     for (ptrdiff_t i = 0; !status && i < images; i += BATCH) {

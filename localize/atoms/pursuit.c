@@ -16,17 +16,16 @@ struct atm_pursuit {
     ptrdiff_t count;  /* of plans: k in training, where every step keeps its tensors, else 1 */
     ptrdiff_t steps;  /* taken, at most k */
     struct atm_plan **encoder, **decoder;
-    bool again;      /* training: find every block once more from what the others leave */
-    bool fits;       /* in sweeps: also the amplitudes that leave least, for g(t z) = t g(z) */
-    float *residual; /* (k + 1, B, H, W) in training, else (1, B, H, W): before each step */
-    float *left;     /* training: (k, B, H, W): after each step of `again` */
-    float *output;   /* (B, H, W) */
-    float *latents;  /* (B, k, d0) */
-    float *own;      /* (B, d0): of one block */
-    float *factor;   /* (k, B): by which the latent of a step, and so its atom, was multiplied */
-    float *scale;    /* (B): the penalty's of one step */
-    double *energy;  /* (B * k) */
-    float *grad;     /* 2 * (B, H, W): of the residual, and of one atom */
+    bool again;         /* training: find every block once more from what the others leave */
+    float *residual;    /* (k + 1, B, H, W) in training, else (1, B, H, W): before each step */
+    float *left;        /* training: (k, B, H, W): after each step of `again` */
+    float *output;      /* (B, H, W) */
+    float *latents;     /* (B, k, d0) */
+    float *own;         /* (B, d0): of one block */
+    float *coefficient; /* (k, B): by which the latent of a step, and so its atom, was multiplied */
+    float *scale;       /* (B): the penalty's of one step */
+    double *energy;     /* (B * k) */
+    float *grad;        /* 2 * (B, H, W): of the residual, and of one atom */
     const float *images;
 };
 
@@ -58,11 +57,11 @@ static enum atm_status allocate(struct atm_pursuit *p, struct atm_err *err) {
     p->latents = atm_mem_alloc(images * k * (size_t)p->model->latent, sizeof *p->latents);
     p->own = atm_mem_alloc(images * (size_t)p->model->latent, sizeof *p->own);
     p->energy = atm_mem_alloc(images * k, sizeof *p->energy);
-    p->factor = atm_mem_alloc(images * k, sizeof *p->factor);
+    p->coefficient = atm_mem_alloc(images * k, sizeof *p->coefficient);
     p->scale = atm_mem_alloc(images, sizeof *p->scale);
     p->grad = atm_mem_alloc(p->training ? 2 * pixels : 1, sizeof *p->grad);
     return p->encoder && p->decoder && p->residual && p->left && p->output && p->latents &&
-                   p->own && p->energy && p->factor && p->scale && p->grad
+                   p->own && p->energy && p->coefficient && p->scale && p->grad
                ? ATM_OK
                : atm_err_memory(err, "a pursuit");
 }
@@ -76,7 +75,6 @@ enum atm_status atm_pursuit_create(const struct atm_model *model, const struct a
     p->model = model;
     p->size = *size;
     p->training = training;
-    p->fits = model->options.atom == ATM_ATOM_HOMOGENEOUS;
     p->pixels = size->images * size->height * size->width;
     p->count = training ? size->blocks : 1;
     p->steps = size->blocks;
@@ -104,7 +102,7 @@ void atm_pursuit_destroy(struct atm_pursuit **pursuit) {
     atm_mem_free(p->output);
     atm_mem_free(p->latents);
     atm_mem_free(p->own);
-    atm_mem_free(p->factor);
+    atm_mem_free(p->coefficient);
     atm_mem_free(p->scale);
     atm_mem_free(p->energy);
     atm_mem_free(p->grad);
@@ -134,6 +132,11 @@ size_t atm_pursuit_bytes(const struct atm_pursuit *p) {
     return bytes;
 }
 
+/* Whether sweeps fit the amplitudes. */
+static bool fits(const struct atm_pursuit *p) {
+    return p->model->options.atom == ATM_ATOM_HOMOGENEOUS;
+}
+
 static double dot(ptrdiff_t n, const float *a, const float *b) {
     double sum = 0;
     for (ptrdiff_t i = 0; i < n; i++)
@@ -143,7 +146,7 @@ static double dot(ptrdiff_t n, const float *a, const float *b) {
 
 /* By which to multiply the atom so that it leaves least of the image, not below 0: the coefficient
  * of matching pursuit. */
-static float best_factor(const struct atm_pursuit *p, const float *before, const float *atom) {
+static float best_coefficient(const struct atm_pursuit *p, const float *before, const float *atom) {
     const ptrdiff_t n = p->size.height * p->size.width;
     const double energy = dot(n, atom, atom), product = dot(n, before, atom);
     return product > 0 && energy > 1e-12 ? (float)(product / energy) : 0;
@@ -158,12 +161,12 @@ static void find_one(struct atm_pursuit *p, ptrdiff_t step, bool fit, const floa
     const float *latents = atm_plan_forward(p->encoder[plan], before);
     const float *atoms = atm_plan_forward(p->decoder[plan], latents);
     for (ptrdiff_t b = 0; b < p->size.images; b++) {
-        const float factor = fit ? best_factor(p, before + b * n, atoms + b * n) : 1;
-        p->factor[step * p->size.images + b] = factor;
+        const float coefficient = fit ? best_coefficient(p, before + b * n, atoms + b * n) : 1;
+        p->coefficient[step * p->size.images + b] = coefficient;
         for (ptrdiff_t j = 0; j < d; j++)
-            p->latents[(b * k + step) * d + j] = factor * latents[b * d + j];
+            p->latents[(b * k + step) * d + j] = coefficient * latents[b * d + j];
         for (ptrdiff_t i = b * n; i < (b + 1) * n; i++)
-            after[i] = before[i] - factor * atoms[i];
+            after[i] = before[i] - coefficient * atoms[i];
     }
 }
 
@@ -182,7 +185,7 @@ static void sweep(struct atm_pursuit *p) {
         const float *atoms = block_atoms(p, block);
         for (ptrdiff_t j = 0; j < p->pixels; j++)
             p->residual[j] += atoms[j];
-        find_one(p, block, p->fits, p->residual, p->residual);
+        find_one(p, block, fits(p), p->residual, p->residual);
     }
 }
 
@@ -212,7 +215,7 @@ static void train_sweep(struct atm_pursuit *p) {
         const float *next = before + p->pixels;
         for (ptrdiff_t i = 0; i < p->pixels; i++)
             before[i] += left[i] - next[i];
-        find_one(p, step, p->fits, before, after);
+        find_one(p, step, fits(p), before, after);
         left = after;
     }
 }
@@ -253,8 +256,8 @@ void atm_pursuit_block_energy(const struct atm_pursuit *p, double *energy) {
     for (ptrdiff_t i = 0; i < p->steps; i++) {
         atm_plan_block_energy(p->decoder[i], p->energy);
         for (ptrdiff_t b = 0; b < p->size.images; b++) {
-            const double factor = (double)p->factor[i * p->size.images + b];
-            energy[b * k + i] = factor * factor * p->energy[b];
+            const double coefficient = (double)p->coefficient[i * p->size.images + b];
+            energy[b * k + i] = coefficient * coefficient * p->energy[b];
         }
     }
 }
@@ -262,8 +265,8 @@ void atm_pursuit_block_energy(const struct atm_pursuit *p, double *energy) {
 /* Gradient of step i's penalty, picked out of the batch's. */
 static const float *step_scale(struct atm_pursuit *p, ptrdiff_t step, const float *scale) {
     for (ptrdiff_t b = 0; scale && b < p->size.images; b++) {
-        const float factor = p->factor[step * p->size.images + b];
-        p->scale[b] = factor * factor * scale[b * p->size.blocks + step];
+        const float coefficient = p->coefficient[step * p->size.images + b];
+        p->scale[b] = coefficient * coefficient * scale[b * p->size.blocks + step];
     }
     return scale ? p->scale : NULL;
 }
@@ -279,23 +282,25 @@ static void add_step_loss(const struct atm_pursuit *p, ptrdiff_t step,
 
 /* Of a step: from rho, the gradient with respect to the residual after it, to that of the atoms
  * that g made, and rho to that of the residual before it, as far as it does not go through the
- * encoder. With s = t g, t the factor of best_factor, r the residual that s leaves, and
+ * encoder. With s = t g, t the coefficient, r the residual that s leaves, and
  * q = <rho, s> / <s, s>: the atoms' is -t (rho - q s + q r), and the other one's rho - q s. An atom
  * that was left out, t = 0, is drawn towards the residual all the same. */
-static void through_factor(const struct atm_pursuit *p, ptrdiff_t step, float *rho, float *atoms) {
+static void backward_coefficient(const struct atm_pursuit *p, ptrdiff_t step, float *rho,
+                                 float *atoms) {
     const ptrdiff_t n = p->size.height * p->size.width;
     const float *before = p->residual + step * p->pixels, *after = after_step(p, step);
     for (ptrdiff_t i = 0; i < p->pixels; i++)
         atoms[i] = before[i] - after[i];
     for (ptrdiff_t b = 0; b < p->size.images; b++) {
-        float *r = rho + b * n, *s = atoms + b * n;
-        const float t = p->factor[step * p->size.images + b];
+        const float *r = after + b * n;
+        float *own = rho + b * n, *s = atoms + b * n;
+        const float t = p->coefficient[step * p->size.images + b];
         const double energy = dot(n, s, s);
-        const float q = energy > 0 ? (float)(dot(n, r, s) / energy) : 0;
+        const float q = energy > 0 ? (float)(dot(n, own, s) / energy) : 0;
         const float outer = energy > 0 ? t : 1;
         for (ptrdiff_t i = 0; i < n; i++) {
-            r[i] -= q * s[i];
-            s[i] = -outer * (r[i] + q * after[b * n + i]);
+            own[i] -= q * s[i];
+            s[i] = -outer * (own[i] + q * r[i]);
         }
     }
 }
@@ -315,8 +320,8 @@ void atm_pursuit_backward(struct atm_pursuit *p, const struct atm_coder_gradient
         const bool through = gradient->through && step > 0;
         if (step < p->steps - 1 && gradient->step_weight > 0)
             add_step_loss(p, step, gradient, rho);
-        if (p->again && p->fits)
-            through_factor(p, step, rho, atoms);
+        if (p->again && fits(p))
+            backward_coefficient(p, step, rho, atoms);
         else
             for (ptrdiff_t i = 0; i < p->pixels; i++)
                 atoms[i] = -rho[i];
